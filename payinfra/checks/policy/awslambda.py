@@ -246,7 +246,7 @@ def calls_are_traced(resource: Resource, _manifest: Manifest) -> tuple[Verdict, 
     return pass_unless(require_one_of(resource, path, (wanted,), "it is not traced"))
 
 
-_STREAM = re.compile(r":(?:dynamodb|kinesis|kafka):|stream_arn|aws_(?:kinesis_stream|msk_cluster)")
+_STREAM = re.compile(r":(?:dynamodb|kinesis|kafka):|stream_arn|aws_(?:kinesis_stream|msk_)")
 """What has failure destinations. Brokers of Amazon MQ and clusters of DocumentDB have none."""
 
 _EVENTS = re.compile(
@@ -269,7 +269,11 @@ def failures_are_kept(resource: Resource, manifest: Manifest) -> tuple[Verdict, 
     if resource.type != _FUNCTION:
         source = resource.template("event_source_arn")
         reads = isinstance(source, str) and _STREAM.search(source) is not None
-        if not reads and not resource.has("self_managed_event_source"):
+        # Lambda wants to know where to begin of every stream, and of no queue.
+        reads = reads or any(
+            resource.has(path) for path in ("self_managed_event_source", "starting_position")
+        )
+        if not reads or resource.has("document_db_event_source_config"):
             return (Verdict.not_applicable("it reads no stream"),)
         return pass_unless(unprocessed_problems(resource))
     senders = [

@@ -256,10 +256,12 @@ def outputs_are_described(manifest: Manifest) -> tuple[Verdict, ...]:
 def _output(output: Output, manifest: Manifest) -> Iterator[Verdict]:
     address = f"output.{output.name}"
     match output.block.text("description"):
-        case Missing() | "":
+        case Missing():
             yield Verdict.failed("it has no description", address)
         case Unreadable() as gap:
             yield Verdict.unknown(gap.why, address)
+        case text if not text.strip():
+            yield Verdict.failed("it has no description", address)
     sensitive = output.block.flag("sensitive")
     if isinstance(sensitive, Unreadable) and not isinstance(sensitive, Missing):
         yield Verdict.unknown(sensitive.why, address)

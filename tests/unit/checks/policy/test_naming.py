@@ -57,3 +57,32 @@ def test_an_access_point_for_more_than_one_region_is_named_in_its_details(name: 
 )
 def test_a_prefix_of_six_letters_need_not_hold_the_environment(body: dict[str, Any], kind: Kind) -> None:
     assert worst("PI-NAM-001", {"aws_lb": {"x": body}}, provider=DEMO) is kind
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("${random_password.p}", Kind.FAIL),
+        ("${jsonencode(random_password.p)}", Kind.FAIL),
+        ("${local.whole}", Kind.FAIL),
+        ("${{for name, key in aws_api_gateway_api_key.k : name => key.value}}", Kind.FAIL),
+        ("${values(aws_api_gateway_api_key.k)[*].value}", Kind.FAIL),
+        ({"keys": ["${[for key in aws_api_gateway_api_key.k : key.value]}"]}, Kind.FAIL),
+        ("${[for key in aws_api_gateway_api_key.k : key.id]}", Kind.PASS),
+        ("${aws_sqs_queue.q}", Kind.PASS),
+    ],
+)
+def test_an_output_shows_what_it_reads_of_a_whole_resource(value: object, kind: Kind) -> None:
+    stack = {
+        "random_password": {"p": {}},
+        "aws_api_gateway_api_key": {"k": {"for_each": {"a": 1}, "name": "a"}},
+        "aws_sqs_queue": {"q": {}},
+    }
+    output = {"o": {"value": value, "description": "What it is."}}
+    assert worst("PI-OUT-001", stack, output=output, locals={"whole": "${random_password.p}"}) is kind
+
+
+@pytest.mark.parametrize(("text", "kind"), [("  ", Kind.FAIL), ("", Kind.FAIL), ("The table.", Kind.PASS)])
+def test_a_description_of_nothing_but_space_describes_nothing(text: str, kind: Kind) -> None:
+    output = {"o": {"value": "1", "description": text}}
+    assert worst("PI-OUT-001", {"aws_sqs_queue": {"q": {}}}, output=output) is kind
