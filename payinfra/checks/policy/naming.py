@@ -51,7 +51,7 @@ _OF_NAME_OR_PREFIX = (
     "iam_instance_profile iam_policy iam_role kms_alias launch_template rds_cluster_parameter_group "
     "scheduler_schedule scheduler_schedule_group secretsmanager_secret sfn_state_machine sns_topic sqs_queue"
 )
-_SHORT_PREFIX = frozenset({"aws_alb", "aws_alb_target_group", "aws_lb", "aws_lb_target_group"})
+_SHORT_PREFIX = ("aws_alb", "aws_alb_target_group", "aws_lb", "aws_lb_target_group")
 """Their prefix has six letters at most, too few for an environment; AWS adds what makes the name unique."""
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
