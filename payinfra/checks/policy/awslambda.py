@@ -12,11 +12,11 @@ from payinfra.checks.policy.lambda_errors import catches
 from payinfra.checks.policy.lambda_source import UnreadableSource, handler_of, is_image, refusal
 from payinfra.checks.policy.queues import is_kept_at, unprocessed_problems
 from payinfra.checks.policy.verdict_helpers import (
-    holds_secret,
     nested,
     pass_unless,
     region_of,
     require_one_of,
+    secrets_in_text,
     verdict_for_gap,
 )
 from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret, secret_in_json
@@ -158,10 +158,10 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
             yield Verdict.unknown(f"the variable {name} is no text")
         return
     references = manifest.references(value)
-    for reference in references:
-        if holds_secret(manifest, reference.address, reference.attribute):
-            yield Verdict.failed(f"{name} holds the secret {reference.address}.{reference.attribute}")
-            return
+    held = secrets_in_text(manifest, value)
+    if held:
+        yield Verdict.failed(f"{name} holds the secret {held[0]}")
+        return
     look = look_of(value)
     if look:
         yield Verdict.failed(f"the value of {name} looks like a secret: {look}")

@@ -199,20 +199,32 @@ def serving_regions(manifest: Manifest) -> tuple[str, ...]:
 
 def secrets_in(manifest: Manifest, block: Block, path: str) -> tuple[str, ...]:
     """The attributes with secret values that the value at the path refers to, as written."""
+    value = block.raw(path)
+    texts = () if isinstance(value, Unreadable) else tuple(texts_in(manifest.resolve_names(value)))
+    return _secrets_read(manifest, block.references(path), texts)
+
+
+def secrets_in_text(manifest: Manifest, text: str) -> tuple[str, ...]:
+    """The attributes with secret values that a text refers to, as written."""
+    return _secrets_read(manifest, manifest.references(text), texts_in(manifest.resolve_names(text)))
+
+
+def _secrets_read(
+    manifest: Manifest, references: Iterable[Reference], texts: Iterable[str]
+) -> tuple[str, ...]:
+    written = tuple(texts)
     return tuple(
         f"{reference.address}.{attribute}"
-        for reference in block.references(path)
-        for attribute in _attributes_read(manifest, block, path, reference)
+        for reference in references
+        for attribute in _attributes_read(reference, written)
         if holds_secret(manifest, reference.address, attribute)
     )
 
 
-def _attributes_read(manifest: Manifest, block: Block, path: str, reference: Reference) -> tuple[str, ...]:
+def _attributes_read(reference: Reference, texts: tuple[str, ...]) -> tuple[str, ...]:
     """What is read of a resource: of a whole one what follows in the expression, else everything secret."""
     if reference.attribute:
         return (reference.attribute,)
-    value = block.raw(path)
-    texts = () if isinstance(value, Unreadable) else tuple(texts_in(manifest.resolve_names(value)))
     read = {name for text in texts for name in _ATTRIBUTE.findall(text.replace(reference.address, ""))}
     secret = tuple(one.partition(".")[0] for one in _secret_attributes(reference.kind))
     return tuple(one for one in secret if one in read or not read)
