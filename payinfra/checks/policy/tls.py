@@ -41,7 +41,9 @@ _ENCRYPTED = ("HTTPS", "TLS")
 def clients_get_tls(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """What AWS takes where nothing is set counts too."""
     if resource.type in _LISTENERS:
-        protocol = resource.text("protocol")
+        protocol = _protocol(resource, manifest)
+        if isinstance(protocol, Unreadable):
+            return (Verdict.unknown(protocol.why),)
         if protocol == "HTTP":
             return pass_unless(_plain_http(resource, manifest), "it redirects to HTTPS")
         if protocol not in _ENCRYPTED:
@@ -49,6 +51,15 @@ def clients_get_tls(resource: Resource, manifest: Manifest) -> tuple[Verdict, ..
     if resource.type == _DISTRIBUTION:
         return pass_unless((*_behaviours(resource), *_oldest_version(resource), *_origins_of(resource)))
     return pass_unless(_oldest_version(resource))
+
+
+def _protocol(listener: Resource, manifest: Manifest) -> str | Unreadable:
+    """What a listener speaks: HTTP where it does not say, except behind a Gateway Load Balancer."""
+    found = listener.text("protocol")
+    if not isinstance(found, Missing):
+        return found
+    balancers = manifest.referents(listener, "load_balancer_arn")
+    return "" if any(one.text("load_balancer_type") == "gateway" for one in balancers) else "HTTP"
 
 
 def _plain_http(listener: Resource, manifest: Manifest) -> Iterator[Verdict]:

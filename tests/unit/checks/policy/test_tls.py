@@ -68,3 +68,20 @@ def test_what_cloudfront_asks_is_asked_with_tls(name: str, policy: str, versions
         "origin": [origin, {"origin_id": "files", "domain_name": "files.s3.amazonaws.com"}],
     }
     assert worst("PI-TLS-001", {"aws_cloudfront_distribution": {"d": distribution}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("protocol", "balancer", "kind"),
+    [
+        (None, "application", Kind.FAIL),
+        (None, "gateway", Kind.NOT_APPLICABLE),
+        ("${var.protocol}", "application", Kind.UNKNOWN),
+        ("TCP", "network", Kind.NOT_APPLICABLE),
+    ],
+)
+def test_a_listener_that_names_no_protocol_speaks_plain_http(
+    protocol: object, balancer: str, kind: Kind
+) -> None:
+    listener = {"load_balancer_arn": "${aws_lb.l.arn}", "protocol": protocol, "default_action": FORWARD}
+    stack = {"aws_lb": {"l": {"load_balancer_type": balancer}}, "aws_lb_listener": {"l": listener}}
+    assert worst("PI-TLS-001", stack) is kind
