@@ -198,12 +198,21 @@ and buckets (PI-KMS-002, PI-S3-001), of REST APIs (who may call is PI-API's), of
 a VPC (the network says who reaches them) and of an organization."""
 
 
+_SHARED = {
+    "aws_ami_launch_permission": "group",
+    "aws_db_cluster_snapshot": "shared_accounts",
+    "aws_db_snapshot": "shared_accounts",
+    "aws_ssm_document": "permissions.account_ids",
+}
+"""What names the accounts that it is shared with in a property, where `all` is everybody."""
+
+
 @check(
     id="PI-POL-001",
     title="The policy of a bus, repository, vault, table, stream, domain or log destination lets only named "
     "callers in",
     severity=Severity.HIGH,
-    on=(*_OTHERS, *(one.policy for one in _OTHERS.values()), _BUS_PERMISSION, *_WHOLE),
+    on=(*_OTHERS, *(one.policy for one in _OTHERS.values()), _BUS_PERMISSION, *_WHOLE, *_SHARED),
     risk="Anyone with an AWS account may send false events, replace an image that runs, or read and delete "
     "payments and their copies.",
     fix="Name accounts or roles as principals, with aws:SourceArn or aws:SourceAccount where it is a "
@@ -211,8 +220,21 @@ a VPC (the network says who reaches them) and of an organization."""
 )
 def policy_is_closed(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
+    if resource.type in _SHARED:
+        return (_shared_with(resource, _SHARED[resource.type]),)
     whole = _WHOLE.get(resource.type)
     return open_policy(resource, manifest) if whole is None else _whole_policy(resource, whole, manifest)
+
+
+def _shared_with(resource: Resource, path: str) -> Verdict:
+    accounts = resource.texts(path)
+    if isinstance(accounts, Missing):
+        return Verdict.not_applicable("it is shared with nobody")
+    if isinstance(accounts, Unreadable):
+        return Verdict.unknown(accounts.why)
+    if any(one.lower() == "all" for one in accounts):
+        return Verdict.failed("it is shared with everybody")
+    return Verdict.passed()
 
 
 def _whole_policy(resource: Resource, whole: Whole, manifest: Manifest) -> tuple[Verdict, ...]:

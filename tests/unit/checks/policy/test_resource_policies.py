@@ -230,3 +230,20 @@ def test_a_file_system_reached_through_its_mount_targets_only_may_be_for_everybo
 def test_a_layer_is_shared_with_named_accounts(fields: dict[str, Any], kind: Kind) -> None:
     permission = {"layer_name": "payments", "action": "lambda:GetLayerVersion", **fields}
     assert worst("PI-POL-001", {"aws_lambda_layer_version_permission": {"p": permission}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("type_", "field", "everybody"),
+    [
+        ("aws_ami_launch_permission", "group", "all"),
+        ("aws_db_cluster_snapshot", "shared_accounts", ["all"]),
+        ("aws_db_snapshot", "shared_accounts", [ME, "all"]),
+        ("aws_ssm_document", "permissions", {"type": "Share", "account_ids": "All"}),
+    ],
+)
+def test_what_is_shared_is_shared_with_named_accounts(type_: str, field: str, everybody: Any) -> None:
+    one = {"type": "Share", "account_ids": ME} if field == "permissions" else [ME]
+    assert worst("PI-POL-001", {type_: {"x": {field: everybody}}}) is Kind.FAIL
+    assert worst("PI-POL-001", {type_: {"x": {field: one}}}) is Kind.PASS
+    assert worst("PI-POL-001", {type_: {"x": {field: "${var.accounts}"}}}) is Kind.UNKNOWN
+    assert worst("PI-POL-001", {type_: {"x": {}}}) is Kind.NOT_APPLICABLE
