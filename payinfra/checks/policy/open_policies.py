@@ -239,7 +239,9 @@ def _shared_with(resource: Resource, path: str) -> Verdict:
 
 def _whole_policy(resource: Resource, whole: Whole, manifest: Manifest) -> tuple[Verdict, ...]:
     """Verdicts on a policy that stands in one place."""
-    if not resource.type.endswith(("_policy", "_permission")) and not resource.has(whole.path):
+    if resource.text(whole.path) == "" or not (
+        resource.type.endswith(("_policy", "_permission")) or resource.has(whole.path)
+    ):
         return (Verdict.not_applicable("it has no policy: only its own account is let in"),)
     kept = _is_kept_out(resource, whole, manifest)
     if kept is True:
@@ -270,6 +272,8 @@ def _is_kept_out(resource: Resource, whole: Whole, manifest: Manifest) -> bool |
         inside = nested(owner, "vpc_configuration" if owner.type == _ACCESS_POINT else "vpc_options")
         if isinstance(inside, Unreadable) or inside:
             return inside if isinstance(inside, Unreadable) else True
+        if owner.flag("advanced_security_options.anonymous_auth_enabled") is True:
+            continue
         users = owner.flag("advanced_security_options.enabled")
         if users is True or (isinstance(users, Unreadable) and not isinstance(users, Missing)):
             return users

@@ -165,6 +165,8 @@ def test_a_service_that_only_writes_logs_or_shares_is_no_stranger(type_: str, pa
 @pytest.mark.parametrize("type_", ["aws_glacier_vault", "aws_opensearch_domain", "aws_s3_access_point"])
 def test_what_has_no_policy_admits_its_own_account_only(type_: str) -> None:
     assert worst("PI-POL-001", {type_: {"x": {"name": "x"}}}) is Kind.NOT_APPLICABLE
+    empty = {"access_policies": "", "access_policy": "", "policy": ""}
+    assert worst("PI-POL-001", {type_: {"x": empty}}) is Kind.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize(
@@ -175,6 +177,7 @@ def test_what_has_no_policy_admits_its_own_account_only(type_: str) -> None:
         ({"vpc_options": "${var.network}"}, Kind.UNKNOWN),
         ({"advanced_security_options": {"enabled": True}}, Kind.PASS),
         ({"advanced_security_options": {"enabled": False}}, Kind.FAIL),
+        ({"advanced_security_options": {"enabled": True, "anonymous_auth_enabled": True}}, Kind.FAIL),
         ({"advanced_security_options": {"enabled": "${var.users}"}}, Kind.UNKNOWN),
     ],
 )
