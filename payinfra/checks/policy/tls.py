@@ -27,13 +27,22 @@ _POLICY = {
     **dict.fromkeys(_LISTENERS, "ssl_policy"),
 }
 _ENCRYPTED = ("HTTPS", "TLS")
+_FORWARDS = {
+    "aws_api_gateway_integration": ("type", "uri"),
+    "aws_apigatewayv2_integration": ("integration_type", "integration_uri"),
+    "aws_sns_topic_subscription": ("protocol", "endpoint"),
+}
+"""What forwards what it gets, with the properties that say how and where to."""
+
+_TO_A_SERVER = ("HTTP", "HTTP_PROXY", "http", "https")
+_DOMAINS = ("aws_elasticsearch_domain", "aws_opensearch_domain")
 
 
 @check(
     id="PI-TLS-001",
-    title="Clients, and origins behind CloudFront, are spoken to with TLS 1.2 or later",
+    title="Clients, and servers behind an entrance, are spoken to with TLS 1.2 or later",
     severity=Severity.MEDIUM,
-    on=tuple(_POLICY),
+    on=(*_POLICY, *_FORWARDS, *_DOMAINS),
     risk="Card data crosses the network under a protocol that PCI DSS no longer takes for encryption.",
     fix="Set security_policy to TLS_1_2, ssl_policy to ELBSecurityPolicy-TLS13-1-2-2021-06, and redirect "
     "HTTP.",
@@ -48,9 +57,37 @@ def clients_get_tls(resource: Resource, manifest: Manifest) -> tuple[Verdict, ..
             return pass_unless(_plain_http(resource, manifest), "it redirects to HTTPS")
         if protocol not in _ENCRYPTED:
             return (Verdict.not_applicable("it is not spoken to by browsers or clients of HTTP"),)
+    if resource.type in _FORWARDS:
+        return _forwarding(resource)
+    if resource.type in _DOMAINS:
+        return pass_unless(_endpoint(resource))
     if resource.type == _DISTRIBUTION:
         return pass_unless((*_behaviours(resource), *_oldest_version(resource), *_origins_of(resource)))
     return pass_unless(_oldest_version(resource))
+
+
+def _forwarding(resource: Resource) -> tuple[Verdict, ...]:
+    """Whether a server on the internet gets its calls and messages over TLS; a VPC's network is private."""
+    how, where = _FORWARDS[resource.type]
+    kind, to = resource.text(how), resource.template(where)
+    if kind not in _TO_A_SERVER or resource.text("connection_type") == "VPC_LINK":
+        return (Verdict.not_applicable("it forwards nothing to a server on the internet"),)
+    if isinstance(to, Unreadable):
+        return (verdict_for_gap(to, f"it has no {where}"),)
+    if kind == "http" or to.lower().startswith("http://"):
+        return (Verdict.failed(f"it forwards over plain HTTP ({where})"),)
+    if to.startswith("${"):
+        return (Verdict.unknown(f"where it forwards to is not known ({where})"),)
+    return (Verdict.passed(),)
+
+
+def _endpoint(domain: Resource) -> Iterator[Verdict]:
+    """How a search domain answers; without a word of it the provider asks for HTTPS."""
+    at = "domain_endpoint_options"
+    if domain.flag(f"{at}.enforce_https") is False:
+        yield Verdict.failed("it answers over plain HTTP (enforce_https)")
+    if domain.text(f"{at}.tls_security_policy") == "Policy-Min-TLS-1-0-2019-07":
+        yield Verdict.failed("it takes TLS 1.0 (tls_security_policy)")
 
 
 def _protocol(listener: Resource, manifest: Manifest) -> str | Unreadable:

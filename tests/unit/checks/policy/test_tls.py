@@ -25,9 +25,7 @@ FORWARD = {"type": "forward", "target_group_arn": "arn:aws:elasticloadbalancing:
     ],
 )
 @pytest.mark.parametrize("name", ["lb", "alb"])
-def test_a_rule_of_a_plain_listener_hands_nothing_on(
-    default: object, rule: object, kind: Kind, name: str
-) -> None:
+def test_no_rule_of_a_plain_listener_forwards(default: object, rule: object, kind: Kind, name: str) -> None:
     stack: dict[str, Any] = {f"aws_{name}_listener": {"l": {"protocol": "HTTP", "default_action": default}}}
     if rule is not None:
         listener = f"${{aws_{name}_listener.l.arn}}"
@@ -35,7 +33,7 @@ def test_a_rule_of_a_plain_listener_hands_nothing_on(
     assert worst("PI-TLS-001", stack) is kind
 
 
-def test_a_rule_of_a_listener_with_tls_may_hand_on() -> None:
+def test_a_rule_of_a_listener_with_tls_may_forward() -> None:
     listener = {
         "protocol": "HTTPS",
         "ssl_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
@@ -85,3 +83,38 @@ def test_a_listener_that_names_no_protocol_speaks_plain_http(
     listener = {"load_balancer_arn": "${aws_lb.l.arn}", "protocol": protocol, "default_action": FORWARD}
     stack = {"aws_lb": {"l": {"load_balancer_type": balancer}}, "aws_lb_listener": {"l": listener}}
     assert worst("PI-TLS-001", stack) is kind
+
+
+@pytest.mark.parametrize(
+    ("type_", "body", "kind"),
+    [
+        ("aws_api_gateway_integration", {"type": "HTTP_PROXY", "uri": "http://pay.example.com"}, Kind.FAIL),
+        ("aws_api_gateway_integration", {"type": "HTTP", "uri": "http://${aws_lb.l.dns_name}/"}, Kind.FAIL),
+        ("aws_api_gateway_integration", {"type": "HTTP_PROXY", "uri": "https://pay.example.com"}, Kind.PASS),
+        ("aws_api_gateway_integration", {"type": "HTTP_PROXY", "uri": "${var.uri}"}, Kind.UNKNOWN),
+        ("aws_api_gateway_integration", {"type": "HTTP_PROXY"}, Kind.FAIL),
+        ("aws_api_gateway_integration", {"type": "AWS_PROXY", "uri": "http://no"}, Kind.NOT_APPLICABLE),
+        (
+            "aws_api_gateway_integration",
+            {"type": "HTTP_PROXY", "uri": "http://pay.internal", "connection_type": "VPC_LINK"},
+            Kind.NOT_APPLICABLE,
+        ),
+        (
+            "aws_apigatewayv2_integration",
+            {"integration_type": "HTTP_PROXY", "integration_uri": "http://pay.example.com"},
+            Kind.FAIL,
+        ),
+        ("aws_sns_topic_subscription", {"protocol": "http", "endpoint": "http://a.example.com"}, Kind.FAIL),
+        ("aws_sns_topic_subscription", {"protocol": "https", "endpoint": "https://a.example.com"}, Kind.PASS),
+        ("aws_sns_topic_subscription", {"protocol": "sqs", "endpoint": "arn"}, Kind.NOT_APPLICABLE),
+        ("aws_opensearch_domain", {}, Kind.PASS),
+        ("aws_opensearch_domain", {"domain_endpoint_options": {"enforce_https": False}}, Kind.FAIL),
+        (
+            "aws_elasticsearch_domain",
+            {"domain_endpoint_options": {"tls_security_policy": "Policy-Min-TLS-1-0-2019-07"}},
+            Kind.FAIL,
+        ),
+    ],
+)
+def test_what_is_forwarded_to_a_server_goes_over_tls(type_: str, body: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-TLS-001", {type_: {"x": body}}) is kind
