@@ -7,6 +7,7 @@ there an `except` anywhere in the modules counts.
 """
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -310,11 +311,16 @@ class _Walk:
         return frozenset(found)
 
     def _is_caught(self, raised: str, around: Names) -> bool:
-        """Whether an exception, or one that it is a kind of, is caught further out."""
+        """Whether an exception, or one that it is a kind of, is caught further out.
+
+        One that another module defines may be a kind of what is caught there.
+        """
         todo, seen = [raised], set[str]()
         while todo:
             name = todo.pop()
             if name in around or name in _ANSWERED or around & _BROAD:
+                return True
+            if around and name not in self.classes and not hasattr(builtins, name):
                 return True
             seen.add(name)
             todo += [one for one in self.classes.get(name, ()) if one not in seen]

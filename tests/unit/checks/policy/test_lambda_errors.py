@@ -370,9 +370,10 @@ CAUGHT = {
 }
 
 
-def found(source: str) -> Catches:
-    """What is found of the handler of a module."""
-    package = Package({"app.py": textwrap.dedent(source)})
+def found(source: str, **others: str) -> Catches:
+    """What is found of the handler of a module, beside others."""
+    sources = {f"{name}.py": textwrap.dedent(text) for name, text in {"app": source, **others}.items()}
+    package = Package(sources)
     return catches(Handler("app.py", "handle", package))
 
 
@@ -397,3 +398,44 @@ def test_a_handler_without_an_except_of_its_own_may_be_called_by_what_catches(na
 def test_a_batch_processor_catches_what_aws_answers() -> None:
     assert found("import boto3\n" + textwrap.dedent(CAUGHT["batch"])).missing == ()
     assert found("import boto3\ndef handle(event, ctx): x()").missing[0].startswith("errors of AWS")
+
+
+SERVICE = """
+    import json
+    from problems import BadRequest, Problem
+    def parse(event):
+        try: return json.loads(event["body"])
+        except ValueError as error: raise BadRequest() from error
+"""
+
+
+@pytest.mark.parametrize(
+    ("problems", "is_open"),
+    [
+        ("class Problem(Exception): ...", False),
+        ("", False),
+        ("class Problem(Exception): ...\nclass BadRequest(Problem): ...", False),
+        ("class Problem(Exception): ...\nclass BadRequest(Exception): ...", True),
+    ],
+)
+def test_what_is_raised_instead_is_caught_as_what_it_is_a_kind_of(problems: str, is_open: bool) -> None:
+    handler = """
+        from service import parse
+        from problems import Problem
+        def handle(event, ctx):
+            try: return parse(event)
+            except Problem as error: return 400
+    """
+    assert found(handler, service=SERVICE, problems=problems).open_input is is_open
+
+
+def test_a_handler_is_followed_into_its_modules() -> None:
+    errors = textwrap.dedent(CAUGHT["decorator"]).partition("@safe")[0]
+    handler = """
+        import json
+        from errors import safe
+        @safe
+        def handle(event, ctx): return json.loads(event["body"])
+    """
+    assert not found(handler, errors=errors).open_input
+    assert found(handler, errors=errors.replace("ValueError", "KeyError")).open_input
