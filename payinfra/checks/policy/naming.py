@@ -63,8 +63,18 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """The properties that hold a name in a namespace which environments share."""
 
-_DICTATED = (re.compile(r"API-Gateway-Execution-Logs_.*", re.DOTALL),)
-"""Names that AWS prescribes: the execution log group is named after the API's generated id."""
+_DICTATED = {
+    "aws_cloudwatch_event_bus": re.compile(r"aws\.partner/.*", re.DOTALL),
+    "aws_cloudwatch_log_group": re.compile(r"API-Gateway-Execution-Logs_.*", re.DOTALL),
+    "aws_cognito_user_pool_domain": re.compile(r".*\..*", re.DOTALL),
+    "aws_iam_role": re.compile(
+        r"dms-(?:vpc|cloudwatch-logs)-role|dms-access-for-endpoint"
+        r"|AWSCloudFormationStackSet(?:Administration|Execution)Role"
+    ),
+    "aws_ssm_document": re.compile(r"SSM-SessionManagerRunShell"),
+}
+"""Names that AWS prescribes: an execution log group has its API's generated id, a bus its partner's name. A
+domain of one's own is a name of DNS, which another environment cannot have."""
 
 _REQUIRED = ("Environment", "EnvironmentSuffix", "Project", "ManagedBy")
 _OPTIONAL = ("Owner", "CostCenter")
@@ -104,8 +114,9 @@ def _name_verdict(resource: Resource, path: str, manifest: Manifest) -> Verdict:
         return Verdict.unknown(name.why)
     resolved = manifest.resolve(name)
     text = resolved if isinstance(resolved, str) else name
-    if resource.type == "aws_cloudwatch_log_group" and any(one.fullmatch(text) for one in _DICTATED):
-        return Verdict.not_applicable(f"AWS dictates the name {text!r}")
+    dictated = _DICTATED.get(resource.type)
+    if dictated is not None and dictated.fullmatch(text):
+        return Verdict.not_applicable(f"the name {text!r} is dictated by AWS, or by DNS")
     environment = manifest.environment
     if isinstance(environment, Unresolved):
         return Verdict.unknown("the environment is not known: pass --env, or tag with Environment")

@@ -60,6 +60,22 @@ def test_a_prefix_of_six_letters_need_not_hold_the_environment(body: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("type_", "path", "dictated", "own"),
+    [
+        ("aws_cloudwatch_event_bus", "name", "aws.partner/example.com/pay", "pay"),
+        ("aws_cognito_user_pool_domain", "domain", "login.shop.example", "login"),
+        ("aws_iam_role", "name", "dms-vpc-role", "dms-role"),
+        ("aws_ssm_document", "name", "SSM-SessionManagerRunShell", "Shell"),
+    ],
+)
+def test_a_name_that_aws_or_dns_dictates_needs_no_environment(
+    type_: str, path: str, dictated: str, own: str
+) -> None:
+    assert worst("PI-NAM-001", {type_: {"x": {path: dictated}}}, provider=DEMO) is Kind.NOT_APPLICABLE
+    assert worst("PI-NAM-001", {type_: {"x": {path: own}}}, provider=DEMO) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
     ("value", "kind"),
     [
         ("${random_password.p}", Kind.FAIL),
