@@ -66,6 +66,15 @@ def arn_form(type: str, attribute: str = "arn") -> ArnForm | None:
     return _FORMS.get((type, attribute))
 
 
+def own_arn_form(type: str) -> ArnForm:
+    """How the ARN of a type is spelled.
+
+    Raises:
+        LookupError: that is not known here.
+    """
+    return _FORMS[type, "arn"]
+
+
 def has_spelled_arn(type: str) -> bool:
     """Whether the ARN of a type follows from its properties."""
     form = arn_form(type)

@@ -5,7 +5,7 @@ from math import inf
 
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.arns import arn_form
+from payinfra.checks.policy.arns import own_arn_form
 from payinfra.checks.policy.policy_conditions import Truth, matches, some
 from payinfra.checks.policy.verdict_helpers import flag_off, nested, pass_unless, tags_of
 
@@ -56,9 +56,7 @@ def _is_named(resource: Resource, selection: Resource, path: str, manifest: Mani
     patterns = selection.texts(path)
     if isinstance(patterns, Unreadable):
         return False if isinstance(patterns, Missing) else None
-    form = arn_form(resource.type)
-    if form is None:
-        return None
+    form = own_arn_form(resource.type)
     name = resource.text(form.name)
     arn = form.spelled(
         region=resource.region if isinstance(resource.region, str) else "region",

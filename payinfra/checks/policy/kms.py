@@ -16,7 +16,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.arns import ArnForm, arn_form, has_spelled_arn
+from payinfra.checks.policy.arns import has_spelled_arn, own_arn_form
 from payinfra.checks.policy.encryption import KEYS, Key, key_at
 from payinfra.checks.policy.iam_tables import actions_of
 from payinfra.checks.policy.permissions import is_everybody, policy_beside
@@ -452,7 +452,7 @@ def _arn_of(resource: Resource, account: str, manifest: Manifest) -> str:
         resolved = manifest.resolve(text) if isinstance(text, str) else None
         return resolved if isinstance(resolved, str) else f"${{{resource.address}.{path}}}"
 
-    form = arn_form(resource.type) or ArnForm("")
+    form = own_arn_form(resource.type)
     name = known(form.name)
     if resource.type == "aws_cloudwatch_event_rule" and resource.has("event_bus_name"):
         bus = known("event_bus_name")

@@ -85,7 +85,7 @@ def needs_of(role: Resource, statements: list[Statement], manifest: Manifest) ->
     for _, user in users:
         if user.type == "aws_s3_bucket_replication_configuration":
             yield from _replication(user, manifest)
-        elif user.type == "aws_lambda_function":
+        else:
             yield from _sources(user, manifest)
 
 

@@ -429,6 +429,12 @@ def test_what_is_raised_instead_is_caught_as_what_it_is_a_kind_of(problems: str,
     assert found(handler, service=SERVICE, problems=problems).open_input is is_open
 
 
+def test_a_middleware_of_all_routes_catches_for_them() -> None:
+    source = textwrap.dedent(CAUGHT["middleware"]).replace(", middlewares=[mw]", "")
+    assert found(source).open_input
+    assert not found(f"{source}\napp.use(middlewares=[mw])").open_input
+
+
 def test_a_handler_is_followed_into_its_modules() -> None:
     errors = textwrap.dedent(CAUGHT["decorator"]).partition("@safe")[0]
     handler = """

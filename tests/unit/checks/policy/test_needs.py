@@ -155,6 +155,18 @@ def test_what_a_mapping_reads_is_decrypted_by_the_functions_role(
     assert worst("PI-IAM-004", stack, provider={"aws": {"region": "eu-west-1"}}) is kind
 
 
+def test_a_mapping_of_a_table_needs_no_key_of_a_queue() -> None:
+    stack = {
+        "aws_iam_role": {"r": {"name": "r"}},
+        "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
+        "aws_dynamodb_table": {"t": {"name": "t"}},
+        "aws_lambda_event_source_mapping": {
+            "m": {"event_source_arn": "${aws_dynamodb_table.t.stream_arn}", "function_name": FUNCTION}
+        },
+    }
+    assert worst("PI-IAM-004", stack) is Kind.NOT_APPLICABLE
+
+
 @pytest.mark.parametrize(
     ("action", "needed"),
     [("kinesis:PutRecord", "kms:GenerateDataKey"), ("kinesis:GetRecords", "kms:Decrypt")],
