@@ -37,6 +37,7 @@ _BY_PLACE = ("geolocation_routing_policy", "cidr_routing_policy")
 """Each place has one answer: where that fails, Route 53 knows none of another region for the same place."""
 
 _ENTRANCES = (API, "aws_apigatewayv2_api", "aws_lambda_function_url", "aws_lb", "aws_alb")
+_OTHER_DNS = ("akamai_", "cloudflare_", "dnsimple_", "google_dns_", "ns1_", "ultradns_")
 _DISTRIBUTION = "aws_cloudfront_distribution"
 _ENDPOINT_GROUP = "aws_globalaccelerator_endpoint_group"
 _GATEWAY_NAMES = ("aws_api_gateway_domain_name", "aws_apigatewayv2_domain_name")
@@ -133,6 +134,8 @@ def failover_pairs_are_whole(manifest: Manifest) -> tuple[Verdict, ...]:
         return (Verdict.passed(other),)
     if _has_origin_group(manifest):
         return (Verdict.warn("CloudFront's origin groups fail over for GET, HEAD and OPTIONS, not for POST"),)
+    if any(one.type.startswith(_OTHER_DNS) for one in manifest.resources):
+        return (Verdict.warn("another provider answers for names; whether it fails over is not known here"),)
     served = {one.region for one in manifest.all(*_ENTRANCES) if _is_public(one)}
     if len(served) > 1 or manifest.all(_CHECK) or any(map(_is_routed, manifest.all(_RECORD))):
         return (Verdict.failed("no record has a failover_routing_policy"),)

@@ -69,6 +69,13 @@ def test_an_origin_group_fails_over_for_reading_only() -> None:
     assert worst("PI-DNS-001", stack, provider=REGIONS) is Kind.WARN
 
 
+@pytest.mark.parametrize(
+    ("type_", "kind"), [("cloudflare_load_balancer", Kind.WARN), ("random_id", Kind.FAIL)]
+)
+def test_whether_another_provider_fails_over_is_not_known(type_: str, kind: Kind) -> None:
+    assert worst("PI-DNS-001", {**BALANCERS, type_: {"x": {}}}, provider=REGIONS) is kind
+
+
 @pytest.mark.parametrize(("value", "kind"), [(False, Kind.NOT_APPLICABLE), ("${var.many}", Kind.FAIL)])
 def test_a_policy_that_is_off_routes_nothing(value: object, kind: Kind) -> None:
     record = {"name": "pay.example.com", "records": ["192.0.2.1"], "multivalue_answer_routing_policy": value}
