@@ -129,9 +129,15 @@ def exposed(
     pairs = [(_opaque(one), one) for one in statements if not (one.allows and one.unclear)]
     account = STRANGER if who.kind == "AWS" else ""
     telling = {key: one for key, one in {**_KEYS, **(keys or {})}.items() if key not in ignoring}
+    seen: set[tuple[bool | None, ...]] = set()
+    literal = not any("${" in name for one, _ in pairs for name in (*one.actions, *one.not_actions))
     for action in actions:
         plain = AccessRequest(who, action, account=account)
-        known = [(one, original) for one, original in pairs if applies(one, plain) is not False]
+        answers = tuple(applies(one, plain) for one, _ in pairs)
+        if literal and answers in seen:  # an action that the same statements are about has the same answer
+            continue
+        seen.add(answers)
+        known = [pair for pair, answer in zip(pairs, answers, strict=True) if answer is not False]
         if not any(one.allows for one, _ in known):
             continue
         for world in _worlds([one for one, _ in known], telling):
