@@ -171,8 +171,9 @@ def _worlds(statements: Sequence[Statement], keys: Mapping[str, CallerKey]) -> I
                 patterns.setdefault(key, []).extend(_wanted(condition))
     options = {
         key: (
-            *keys[key].foreign,
+            # What meets a condition comes first: of very many combinations only the first are tried.
             *((_instance(one),) for one in dict.fromkeys(found) if keys[key].is_shared(one)),
+            *keys[key].foreign,
         )
         for key, found in patterns.items()
     }

@@ -646,3 +646,13 @@ def test_an_action_is_compared_with_what_an_attribute_is_the_arn_of(
         "aws_db_instance": {"d": {}},
     }
     assert worst("PI-IAM-005", stack) is kind
+
+
+def test_a_stranger_who_meets_each_of_many_conditions_is_found() -> None:
+    keys = (
+        *("aws:PrincipalAccount", "aws:PrincipalArn", "aws:PrincipalOrgID", "aws:SourceAccount"),
+        *("aws:SourceArn", "aws:SourceOrgID", "aws:SourceVpc", "aws:SourceVpce"),
+    )
+    assert worst("PI-SNS-002", everybody({"StringLike": dict.fromkeys(keys, "1*")})) is Kind.FAIL
+    closed = {"StringLike": dict.fromkeys(keys, "1*"), "StringEquals": {"aws:PrincipalOrgID": "o-payments"}}
+    assert worst("PI-SNS-002", everybody(closed)) is Kind.PASS
