@@ -196,6 +196,9 @@ _CONNECTION = re.compile(
     r"(?i)(?:^|[;&?,\s])(?:password|pwd|passwd|accountkey|sharedaccesskey|secret|client_secret|api_?key|"
     r"access_token|auth_?token|sig)\s*=\s*(?P<secret>(?:\$\{[^{}]*\}|[^;&\s'\"])+)"
 )
+_PATH = re.compile(r"(?:/[a-z][a-z0-9_.-]*){2,}")
+"""The name of a parameter, as in `api_key=/pay/api-key`."""
+
 _ASSIGNED = re.compile(
     r"(?:passw(?:or)?d|passphrase|pwd|secret(?!smanager:)|token"
     r"|(?:api|access|account|private|signing|shared)[_-]?key)"
@@ -226,7 +229,9 @@ def look_of(text: str) -> str:
     if "://" in text and any(_is_value(found["secret"]) for found in _IN_URL.finditer(text)):
         return "a password inside a URL"
     if "=" in text and any(
-        _is_value(found["secret"]) and not _is_argument(text, found.start("secret"))
+        _is_value(found["secret"])
+        and not _PATH.fullmatch(found["secret"])
+        and not _is_argument(text, found.start("secret"))
         for found in _CONNECTION.finditer(text)
     ):
         return "a password in a connection string"

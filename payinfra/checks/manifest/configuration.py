@@ -18,7 +18,7 @@ from pathlib import Path
 from payinfra.checks.manifest import reading
 from payinfra.checks.manifest.content import Body, Content, Entry
 from payinfra.checks.manifest.expressions import KnownNames, Resolver, Unknown, bound
-from payinfra.checks.manifest.functions import as_number
+from payinfra.checks.manifest.functions import SetOfValues, as_number
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Conditional,
@@ -497,6 +497,8 @@ def _items(value: Json) -> list[tuple[Json, Json]] | None:
     match value:
         case dict():
             return [(key, value[key]) for key in sorted(value)]
+        case SetOfValues():
+            return [(item, item) for item in value]
         case list():
             return list(enumerate(value))
         case _:

@@ -298,11 +298,15 @@ def _substr(text: Json, offset: Json, length: Json) -> Json:
     return whole[start:] if size < 0 else whole[start : start + size]
 
 
+class SetOfValues(list[Json]):
+    """What `toset` and its kin make: the key of an item is the item."""
+
+
 def _toset(value: Json) -> Json:
     unique = as_list(_distinct(value))
     if not all(isinstance(item, str) for item in unique):
-        return unique
-    return [*sorted(map(str, unique))]
+        return SetOfValues(unique)
+    return SetOfValues(sorted(map(str, unique)))
 
 
 def _sort(value: Json) -> Json:
@@ -315,7 +319,7 @@ def _setunion(*sets: Json) -> Json:
 
 def _setsubtract(first: Json, second: Json) -> Json:
     gone = as_list(known(second))
-    return [item for item in as_list(known(first)) if item not in gone]
+    return SetOfValues(item for item in as_list(known(first)) if item not in gone)
 
 
 def _zipmap(names: Json, values: Json) -> Json:

@@ -8,14 +8,15 @@ from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadab
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.invocation import is_function, open_permissions
-from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, is_image, refusal
+from payinfra.checks.policy.lambda_errors import catches
+from payinfra.checks.policy.lambda_source import UnreadableSource, handler_of, is_image, refusal
 from payinfra.checks.policy.queues import is_kept_at, unprocessed_problems
 from payinfra.checks.policy.verdict_helpers import (
-    holds_secret,
     nested,
     pass_unless,
     region_of,
     require_one_of,
+    secrets_in_text,
     verdict_for_gap,
 )
 from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret, secret_in_json
@@ -86,7 +87,7 @@ def _unread(source: UnreadableSource) -> Verdict:
     fix="Catch ClientError around AWS calls and ValueError around parsing, or register an exception handler.",
 )
 def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
-    """Judged by the syntax of the handler's module; an `except` that does nothing does not count."""
+    """Judged by the syntax; an `except` that does nothing, or is not around what can fail, does not count."""
     if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
@@ -95,7 +96,8 @@ def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
     found = catches(handler)
     if found.missing:
         return Verdict.failed(f"{handler.file} does not catch: {', '.join(found.missing)}")
-    return Verdict.passed(f"{handler.file} catches {', '.join(sorted(found.caught))}")
+    caught = ", ".join(sorted(found.caught)) or "nothing itself, what it is called by does"
+    return Verdict.passed(f"{handler.file} catches {caught}")
 
 
 @check(
@@ -156,10 +158,10 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
             yield Verdict.unknown(f"the variable {name} is no text")
         return
     references = manifest.references(value)
-    for reference in references:
-        if holds_secret(manifest, reference.address, reference.attribute):
-            yield Verdict.failed(f"{name} holds the secret {reference.address}.{reference.attribute}")
-            return
+    held = secrets_in_text(manifest, value)
+    if held:
+        yield Verdict.failed(f"{name} holds the secret {held[0]}")
+        return
     look = look_of(value)
     if look:
         yield Verdict.failed(f"the value of {name} looks like a secret: {look}")
@@ -244,7 +246,7 @@ def calls_are_traced(resource: Resource, _manifest: Manifest) -> tuple[Verdict, 
     return pass_unless(require_one_of(resource, path, (wanted,), "it is not traced"))
 
 
-_STREAM = re.compile(r":(?:dynamodb|kinesis|kafka):|stream_arn|aws_(?:kinesis_stream|msk_cluster)")
+_STREAM = re.compile(r":(?:dynamodb|kinesis|kafka):|stream_arn|aws_(?:kinesis_stream|msk_)")
 """What has failure destinations. Brokers of Amazon MQ and clusters of DocumentDB have none."""
 
 _EVENTS = re.compile(
@@ -267,7 +269,11 @@ def failures_are_kept(resource: Resource, manifest: Manifest) -> tuple[Verdict, 
     if resource.type != _FUNCTION:
         source = resource.template("event_source_arn")
         reads = isinstance(source, str) and _STREAM.search(source) is not None
-        if not reads and not resource.has("self_managed_event_source"):
+        # Lambda wants to know where to begin of every stream, and of no queue.
+        reads = reads or any(
+            resource.has(path) for path in ("self_managed_event_source", "starting_position")
+        )
+        if not reads or resource.has("document_db_event_source_config"):
             return (Verdict.not_applicable("it reads no stream"),)
         return pass_unless(unprocessed_problems(resource))
     senders = [

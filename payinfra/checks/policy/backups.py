@@ -5,6 +5,7 @@ from math import inf
 
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.arns import own_arn_form
 from payinfra.checks.policy.policy_conditions import Truth, matches, some
 from payinfra.checks.policy.verdict_helpers import flag_off, nested, pass_unless, tags_of
 
@@ -48,18 +49,6 @@ def _is_tagged(resource: Resource, selection: Resource, manifest: Manifest) -> T
     return False
 
 
-_FORMS = {
-    "aws_db_instance": "rds:{region}:{account}:db:{name}",
-    "aws_docdb_cluster": "rds:{region}:{account}:cluster:{name}",
-    "aws_dynamodb_table": "dynamodb:{region}:{account}:table/{name}",
-    "aws_neptune_cluster": "rds:{region}:{account}:cluster:{name}",
-    "aws_rds_cluster": "rds:{region}:{account}:cluster:{name}",
-}
-"""The ARNs of what AWS Backup takes, after `arn:aws:`."""
-
-_NAMES = {"aws_db_instance": "identifier", "aws_dynamodb_table": "name"}
-
-
 def _is_named(resource: Resource, selection: Resource, path: str, manifest: Manifest) -> Truth:
     """Whether a list of ARNs and patterns has a resource in it."""
     if resource in manifest.referents(selection, path):
@@ -67,8 +56,9 @@ def _is_named(resource: Resource, selection: Resource, path: str, manifest: Mani
     patterns = selection.texts(path)
     if isinstance(patterns, Unreadable):
         return False if isinstance(patterns, Missing) else None
-    name = resource.text(_NAMES.get(resource.type, "cluster_identifier"))
-    arn = "arn:aws:" + _FORMS[resource.type].format(
+    form = own_arn_form(resource.type)
+    name = resource.text(form.name)
+    arn = form.spelled(
         region=resource.region if isinstance(resource.region, str) else "region",
         account="account",
         name=name if isinstance(name, str) else "name",

@@ -45,6 +45,7 @@ _OWN = {
     "aws_iam_role_policy": "policy",
     "aws_iam_user_policy": "policy",
     "aws_iam_group_policy": "policy",
+    "aws_iot_policy": "policy",
     "aws_ssoadmin_permission_set_inline_policy": "inline_policy",
 }
 _ATTACHED = {
@@ -98,7 +99,11 @@ def _judge(
         if source.by_aws:
             known = managed_policies().get(source.by_aws)
             wrong = too_wide(source.by_aws, known or AwsManagedPolicy())
-            if wrong:
+            service = _made_for(source.by_aws)
+            if wrong and known and not known.whole_service and _trusted_by(resource, service, manifest):
+                only = f"only {service} takes the role on"
+                found.append(Verdict.warn(f"AWS's own policy {source.by_aws} allows {wrong}; {only}"))
+            elif wrong:
                 found.append(Verdict.failed(f"AWS's own policy {source.by_aws} allows {wrong}"))
             elif known is None:
                 found.append(
@@ -112,6 +117,57 @@ def _judge(
     if not seen:
         return Verdict.not_applicable("it holds no policy of its own")
     return policies, found
+
+
+_MADE_FOR = {
+    r"AWSBackupServiceRolePolicyFor\w+": "backup.amazonaws.com",
+    r"AWSCodeDeployRole(?:For\w+)?": "codedeploy.amazonaws.com",
+    r"AWSFaultInjectionSimulator\w+Access": "fis.amazonaws.com",
+    r"AWS_ConfigRole": "config.amazonaws.com",
+    r"AmazonDMSVPCManagementRole": "dms.amazonaws.com",
+    r"AmazonEC2SpotFleetTaggingRole": "spotfleet.amazonaws.com",
+    r"AmazonECSInfrastructureRole\w+": "ecs.amazonaws.com",
+    r"AmazonEKSClusterPolicy": "eks.amazonaws.com",
+    r"AmazonRDSDirectoryServiceAccess": "rds.amazonaws.com",
+}
+"""Policies that AWS keeps for one service of its own, which does its own work with them and runs no code of
+the stack's. Those of Lambda, ECS tasks, EC2, Glue and Systems Manager are missing: there the stack's code, or
+whoever takes it over, has the role in its hands."""
+
+_TRUST_AT = ("role", "roles", "role_name")
+
+
+def _made_for(policy: str) -> str:
+    """The service that AWS made a policy for; empty where it is for anybody's roles."""
+    return next((service for name, service in _MADE_FOR.items() if re.fullmatch(name, policy)), "")
+
+
+def _trusted_by(resource: Resource, service: str, manifest: Manifest) -> bool:
+    """Whether everybody who may take on the roles that a resource is, or is attached to, is one service."""
+    if not service:
+        return False
+    if resource.type == _ROLE:
+        roles: list[Resource] = [resource]
+    else:
+        roles = [
+            role
+            for role in manifest.all(_ROLE)
+            for path in _TRUST_AT
+            if resource in manifest.attached(role, resource.type, by=path).resources
+        ]
+    trusts = [role.policy("assume_role_policy") for role in roles]
+    return bool(trusts) and all(
+        isinstance(trust, PolicyDocument)
+        and not trust.unclear
+        and all(_admits_only(one, service) for one in trust.statements if one.allows)
+        for trust in trusts
+    )
+
+
+def _admits_only(statement: Statement, service: str) -> bool:
+    return not statement.not_principals and all(
+        one == Principal("Service", service) for one in statement.principals
+    )
 
 
 def _allowing(policies: list[PolicyDocument]) -> list[Statement]:
@@ -163,7 +219,14 @@ def _whole_service(action: str, statement: Statement) -> Verdict:
     fix="Name the table, bucket, key or log group by its ARN.",
 )
 def policy_names_its_resources(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """`*`, or an ARN whose resource is `*` or `table/*`; actions that know no other form may have it."""
+    """`*`, or an ARN whose resource is `*` or `table/*`; actions that know no other form may have it.
+
+    A policy that AWS keeps for one of its own services (`AWSBackupServiceRolePolicyForBackup` on a backup
+    plan's role) is as wide, and warns: it is the documented way to run that service, AWS extends it with the
+    service, and while the role trusts that service alone nobody else gets what it allows. A person still
+    decides, for a plan of one table needs less. On a role that anybody else may take on it fails, and so does
+    `AWSLambdaDynamoDBExecutionRole`, which is in the hands of the function's code.
+    """
     judged = _judge(resource, manifest, _every_of_managed)
     if isinstance(judged, Verdict):
         return (judged,)

@@ -15,23 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from payinfra.checks.manifest import SPAN, Manifest, Statement, references_in
+from payinfra.checks.policy.arns import arn_form
 
-_ARNS: Mapping[tuple[str, str], str] = {
-    ("aws_api_gateway_rest_api", "execution_arn"): "arn:aws:execute-api:0:0:0",
-    ("aws_cloudwatch_log_group", "arn"): "arn:aws:logs:0:0:log-group:0",
-    ("aws_cloudwatch_metric_alarm", "arn"): "arn:aws:cloudwatch:0:0:alarm:0",
-    ("aws_dynamodb_table", "arn"): "arn:aws:dynamodb:0:0:table/0",
-    ("aws_dynamodb_table", "stream_arn"): "arn:aws:dynamodb:0:0:table/0/stream/0",
-    ("aws_iam_role", "arn"): "arn:aws:iam::0:role/0",
-    ("aws_kms_key", "arn"): "arn:aws:kms:0:0:key/0",
-    ("aws_kms_replica_key", "arn"): "arn:aws:kms:0:0:key/0",
-    ("aws_lambda_function", "arn"): "arn:aws:lambda:0:0:function:0",
-    ("aws_s3_bucket", "arn"): "arn:aws:s3:::0",
-    ("aws_secretsmanager_secret", "arn"): "arn:aws:secretsmanager:0:0:secret:0",
-    ("aws_sns_topic", "arn"): "arn:aws:sns:0:0:0",
-    ("aws_sqs_queue", "arn"): "arn:aws:sqs:0:0:0",
-    ("aws_ssm_parameter", "arn"): "arn:aws:ssm:0:0:parameter/0",
-}
 _ONE_STEP = ("BucketName", "TableName")
 """Names that hold no slash, so that a table's form does not take its index, nor a bucket's its objects."""
 
@@ -64,9 +49,9 @@ def misfits(statement: Statement, _manifest: Manifest) -> Iterator[str]:
 def _arn(text: str) -> str | None:
     """A resource with its references replaced by ARNs of their kind; None where one is not known."""
     for reference in references_in(text):
-        known = _ARNS.get((reference.kind, reference.attribute))
-        if known is not None and text.startswith("${"):
-            text = SPAN.sub(known, text, count=1)
+        form = arn_form(reference.kind, reference.attribute)
+        if form is not None and text.startswith("${"):
+            text = SPAN.sub(form.spelled(region="0", account="0", name="0"), text, count=1)
     if text.startswith("${"):
         return None
     return SPAN.sub("0", text)

@@ -16,6 +16,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.arns import has_spelled_arn, own_arn_form
 from payinfra.checks.policy.encryption import KEYS, Key, key_at
 from payinfra.checks.policy.iam_tables import actions_of
 from payinfra.checks.policy.permissions import is_everybody, policy_beside
@@ -409,7 +410,7 @@ class _KeyPolicy:
                     continue
                 if target.type == "aws_caller_identity":
                     value = _spell(value, target.address, account)
-                elif target.type in _SPELLED and reference.attribute == "arn":
+                elif has_spelled_arn(target.type) and reference.attribute == "arn":
                     value = _spell(value, target.address, _arn_of(target, account, self._manifest))
             return value
 
@@ -439,15 +440,8 @@ def _spell(value: str, address: str, literal: str) -> str:
 
 def _sources(sender: Resource, manifest: Manifest) -> list[Resource]:
     """For what a service sends."""
-    return [one for one in manifest.referents(sender, _SENDERS[sender.type].source) if one.type in _SPELLED]
-
-
-_SPELLED = {
-    "aws_cloudwatch_event_rule": "arn:aws:events:{region}:{account}:rule/{name}",
-    "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
-    "aws_s3_bucket": "arn:aws:s3:::{name}",
-    "aws_sns_topic": "arn:aws:sns:{region}:{account}:{name}",
-}
+    sources = manifest.referents(sender, _SENDERS[sender.type].source)
+    return [one for one in sources if has_spelled_arn(one.type)]
 
 
 def _arn_of(resource: Resource, account: str, manifest: Manifest) -> str:
@@ -458,8 +452,9 @@ def _arn_of(resource: Resource, account: str, manifest: Manifest) -> str:
         resolved = manifest.resolve(text) if isinstance(text, str) else None
         return resolved if isinstance(resolved, str) else f"${{{resource.address}.{path}}}"
 
-    name = known("bucket" if resource.type == "aws_s3_bucket" else "name")
+    form = own_arn_form(resource.type)
+    name = known(form.name)
     if resource.type == "aws_cloudwatch_event_rule" and resource.has("event_bus_name"):
         bus = known("event_bus_name")
         name = name if bus == "default" else f"{bus}/{name}"
-    return _SPELLED[resource.type].format(region=resource.region, account=account, name=name)
+    return form.spelled(region=resource.region, account=account, name=name)

@@ -6,7 +6,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from http import HTTPStatus
@@ -237,12 +237,7 @@ def _parse(source: str) -> ast.Module:
         return ast.parse(source)
 
 
-_BROAD = frozenset({"Exception", "BaseException"})
-_AWS = frozenset({"ClientError"})
-"""What AWS answers with. `BotoCoreError` is what botocore raises by itself, and is no parent of it."""
-_VALUES = frozenset({"ValueError", "JSONDecodeError"})
-_MODELS = _VALUES | {"ValidationError"}
-_CLIENT_ERRORS = frozenset(
+CLIENT_ERRORS = frozenset(
     {
         "BadRequestError",
         "ForbiddenError",
@@ -253,136 +248,12 @@ _CLIENT_ERRORS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Catches:
-    """What a module catches, and what in it can fail.
-
-    Attributes:
-        caught: the names of the exceptions with a handler that does something.
-        calls_aws, reads_json, reads_models: what can fail.
-    """
-
-    caught: frozenset[str]
-    calls_aws: bool
-    reads_json: bool
-    reads_models: bool
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """What can fail and is not caught, in words."""
-        if self.caught & _BROAD:
-            return ()
-        missing = []
-        if self.calls_aws and not self.caught & _AWS:
-            missing.append("errors of AWS calls (ClientError)")
-        if (self.reads_json and not self.caught & _VALUES) or (
-            self.reads_models and not self.caught & _MODELS
-        ):
-            missing.append("malformed input (ValueError)")
-        if not self.caught:
-            missing.append("any exception")
-        return tuple(missing)
-
-
-@lru_cache(maxsize=64)
-def catches(handler: Handler) -> Catches:
-    """Look for `except` clauses and for Powertools' exception handlers in the handler's module.
-
-    A handler that only puts parts together leaves it to them: the modules of its own that it imports count.
-    """
-    caught: set[str] = set()
-    calls_aws = reads_json = reads_models = False
-    for file in dict.fromkeys((handler.file, *_imports(handler.tree, handler.file, handler.package))):
-        source = handler.package.sources[file]
-        calls_aws |= _AWS_IMPORT.search(source) is not None
-        reads_json |= _READS_JSON.search(source) is not None
-        reads_models |= _READS_MODELS.search(source) is not None
-        tree = _parsed(source) if "except" in source else None
-        if tree is not None:
-            caught |= set(_caught(tree))
-    return Catches(frozenset(caught), calls_aws, reads_json, reads_models)
-
-
-def _caught(tree: ast.Module) -> Iterator[str]:
-    meant = _other_names(tree)
-    for node in ast.walk(tree):
-        match node:
-            case ast.ExceptHandler() if _does_nothing(node):
-                pass
-            case ast.ExceptHandler(type=None):
-                yield "BaseException"
-            case ast.ExceptHandler(type=ast.expr() as kind):
-                yield from _last_names(kind, meant)
-            case ast.Call(func=ast.Attribute(attr="exception_handler"), args=[kind, *_]):
-                yield from _last_names(kind, meant)
-            case _:
-                pass
-
-
-def _other_names(tree: ast.Module) -> Mapping[str, tuple[str, ...]]:
-    """What the module's own names for exceptions mean: those of imports, and of tuples."""
-    found: dict[str, tuple[str, ...]] = {}
-    for node in tree.body:
-        match node:
-            case ast.ImportFrom(names=names):
-                found |= {alias.asname: (alias.name,) for alias in names if alias.asname}
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found[name] = tuple(_last_names(value, found)) or (name,)
-            case _:
-                pass
-    return found
-
-
-_SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass)
-
-
-def _does_nothing(handler: ast.ExceptHandler) -> bool:
-    """Whether an `except` only passes, or raises what it caught again, whatever it notes before."""
-    *before, last = handler.body
-    match last:
-        case ast.Raise(exc=None):
-            again = True
-        case ast.Raise(exc=ast.Name(id=name)):
-            again = name == handler.name
-        case _:
-            again = False
-    if again:
-        return all(isinstance(one, _SIMPLE) for one in before)
-    return all(
-        isinstance(one, ast.Pass) or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
-        for one in handler.body
-    )
-
-
-def _parsed(source: str) -> ast.Module | None:
+def parsed(source: str) -> ast.Module | None:
     """The syntax tree; None for what is not Python, which the function would fail on by itself."""
     try:
         return _parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-_AWS_IMPORT = re.compile(
-    r"^\s*(?:import\s+(?:[\w. ]+,\s*)*|from\s+)(?:aio)?(?:boto3|botocore)\b", re.MULTILINE
-)
-_READS_JSON = re.compile(r"\bloads\(|\.json_body\b")
-_READS_MODELS = re.compile(r"\.(?:model_validate_json|parse_raw)\(")
-
-
-def _last_names(node: ast.expr, meant: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """`ClientError` of `botocore.exceptions.ClientError`; each of a tuple or list."""
-    match node:
-        case ast.Name(id=name):
-            yield from meant.get(name, (name,))
-        case ast.Attribute(attr=name):
-            yield name
-        case ast.Tuple(elts=items) | ast.List(elts=items):
-            for item in items:
-                yield from _last_names(item, meant)
-        case ast.Starred(value=value):
-            yield from _last_names(value, meant)
-        case _:
-            pass
 
 
 @dataclass(frozen=True)
@@ -405,14 +276,14 @@ def refusal(handler: Handler) -> ClientErrorAnswer | None:
             continue
         seen.add(file)
         source = handler.package.sources[file]
-        tree = _parsed(source)
+        tree = parsed(source)
         if tree is None:
             continue
         for node in _answers(tree) if _MAYBE_REFUSES.search(source) else ():
             status = _client_error(node)
             if status:
                 return ClientErrorAnswer(file, getattr(node, "lineno", 0), status)
-        todo += _imports(tree, file, handler.package)
+        todo += imports(tree, file, handler.package)
     return None
 
 
@@ -492,7 +363,7 @@ def _client_error(node: ast.AST) -> str:
             return name
         case ast.Attribute(attr=name) | ast.Name(id=name) if _NAMED_STATUS.match(name):
             return name
-        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _CLIENT_ERRORS:
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in CLIENT_ERRORS:
             return name
         case _:
             return ""
@@ -509,7 +380,7 @@ _CLIENT_STATUSES = frozenset(
 )
 
 
-def _imports(tree: ast.Module, file: str, package: Package) -> Iterator[str]:
+def imports(tree: ast.Module, file: str, package: Package) -> Iterator[str]:
     """The files of the modules in the same zip that a module imports."""
     folder = file.rpartition("/")[0]
     # Imports inside functions are left out: a whole walk over every module costs more than all other checks.

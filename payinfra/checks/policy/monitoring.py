@@ -1,5 +1,6 @@
 """Checks of alarms and topics: that what breaks is noticed in both regions, and that somebody is told."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -194,11 +195,7 @@ def _watch(
 
 def _mute(manifest: Manifest) -> Iterator[Verdict]:
     for alarm in manifest.all(_ALARM):
-        actions = alarm.texts("alarm_actions")
-        composites = [
-            one.texts("alarm_actions") for one in manifest.referrers(alarm) if one.type == _COMPOSITE
-        ]
-        told = actions if not isinstance(actions, Missing) else next(iter(composites), actions)
+        told = _told(alarm, manifest)
         if isinstance(told, Unreadable):
             yield verdict_for_gap(told, "it has no alarm_actions", alarm.address)
         elif not any(told):
@@ -217,6 +214,39 @@ def _mute(manifest: Manifest) -> Iterator[Verdict]:
                 yield verdict_for_gap(gap, "it does not say how to treat missing data", alarm.address)
             case text if text not in _STATES:
                 yield Verdict.failed(f"treat_missing_data is {text!r}", alarm.address)
+
+
+def _told(alarm: Resource, manifest: Manifest) -> tuple[str, ...] | Unreadable:
+    """The actions of an alarm; of one without those of the composite alarms whose rules name it."""
+    own = alarm.texts("alarm_actions")
+    if not isinstance(own, Missing) and own != ():
+        return own
+    seen, todo = {alarm.address}, [alarm]
+    while todo:
+        for one in _composites_of(todo.pop(), manifest):
+            if one.address in seen:
+                continue
+            seen.add(one.address)
+            todo.append(one)
+            actions = one.texts("alarm_actions")
+            enabled = one.flag("actions_enabled")
+            if not isinstance(actions, Missing) and actions != () and enabled is not False:
+                return actions
+    return own
+
+
+def _composites_of(alarm: Resource, manifest: Manifest) -> Iterator[Resource]:
+    """The composite alarms whose rules refer to an alarm, or name it literally."""
+    name = alarm.text("alarm_name")
+    for one in manifest.all(_COMPOSITE):
+        rule = one.template("alarm_rule")
+        named = isinstance(name, str) and isinstance(rule, str) and name in re.findall(_NAMES_IN_RULE, rule)
+        if named or alarm in manifest.referents(one, "alarm_rule"):
+            yield one
+
+
+_NAMES_IN_RULE = re.compile(r"\(\s*\"?([^()\"]+?)\"?\s*\)")
+"""Names in a rule, with or without quotes: `ALARM("pay-errors")`, `ALARM(pay-errors)`."""
 
 
 def _sets(*groups: str) -> frozenset[frozenset[str]]:

@@ -19,35 +19,62 @@ from payinfra.checks.manifest import (
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.verdict_helpers import aws_providers, nested, pass_unless, secrets_in
 
+_OF_ONE_PROPERTY = {
+    "alarm_name": "cloudwatch_composite_alarm cloudwatch_metric_alarm",
+    "broker_name": "mq_broker",
+    "cluster_id": "elasticache_cluster",
+    "cluster_identifier": "docdb_cluster neptune_cluster rds_cluster redshift_cluster",
+    "cluster_name": "dax_cluster msk_cluster",
+    "configuration_set_name": "sesv2_configuration_set",
+    "dashboard_name": "cloudwatch_dashboard",
+    "details.name": "s3control_multi_region_access_point",
+    "domain": "cognito_user_pool_domain",
+    "domain_name": "elasticsearch_domain opensearch_domain",
+    "family": "ecs_task_definition",
+    "function_name": "lambda_function",
+    "global_cluster_identifier": "rds_global_cluster",
+    "identifier": "db_instance rds_cluster_instance",
+    "name": "api_gateway_api_key api_gateway_rest_api api_gateway_usage_plan apigatewayv2_api "
+    "apigatewayv2_vpc_link appsync_graphql_api athena_workgroup backup_plan backup_vault budgets_budget "
+    "cloudformation_stack cloudfront_cache_policy cloudfront_function cloudfront_origin_access_control "
+    "cloudfront_origin_request_policy cloudfront_response_headers_policy cloudtrail cloudwatch_event_bus "
+    "cloudwatch_log_destination cloudwatch_metric_stream codebuild_project codepipeline cognito_user_pool "
+    "db_proxy dynamodb_table ecr_repository ecs_cluster elasticache_subnet_group "
+    "globalaccelerator_accelerator glue_catalog_database iam_group iam_user kinesis_firehose_delivery_stream "
+    "kinesis_stream pipes_pipe resourcegroups_group s3_access_point ses_configuration_set ssm_document "
+    "ssm_parameter synthetics_canary wafv2_ip_set wafv2_rule_group wafv2_web_acl",
+    "policy_name": "cloudwatch_log_resource_policy",
+    "replication_group_id": "elasticache_replication_group",
+}
+_OF_NAME_OR_PREFIX = (
+    "autoscaling_group cloudwatch_event_rule cloudwatch_log_group db_parameter_group db_subnet_group "
+    "iam_instance_profile iam_policy iam_role kms_alias launch_template rds_cluster_parameter_group "
+    "scheduler_schedule scheduler_schedule_group secretsmanager_secret sfn_state_machine sns_topic sqs_queue"
+)
+_SHORT_PREFIX = ("aws_alb", "aws_alb_target_group", "aws_lb", "aws_lb_target_group")
+"""Their prefix has six letters at most, too few for an environment; AWS adds what makes the name unique."""
+
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "aws_api_gateway_api_key": ("name",),
-    "aws_api_gateway_rest_api": ("name",),
-    "aws_api_gateway_usage_plan": ("name",),
-    "aws_apigatewayv2_api": ("name",),
-    "aws_cloudwatch_composite_alarm": ("alarm_name",),
-    "aws_cloudwatch_dashboard": ("dashboard_name",),
-    "aws_cloudwatch_event_rule": ("name", "name_prefix"),
-    "aws_cloudwatch_log_group": ("name", "name_prefix"),
-    "aws_cloudwatch_metric_alarm": ("alarm_name",),
-    "aws_dynamodb_table": ("name",),
-    "aws_iam_group": ("name",),
-    "aws_iam_instance_profile": ("name", "name_prefix"),
-    "aws_iam_policy": ("name", "name_prefix"),
-    "aws_iam_role": ("name", "name_prefix"),
-    "aws_iam_user": ("name",),
-    "aws_kms_alias": ("name", "name_prefix"),
-    "aws_lambda_function": ("function_name",),
+    **{f"aws_{kind}": (path,) for path, kinds in _OF_ONE_PROPERTY.items() for kind in kinds.split()},
+    **{f"aws_{kind}": ("name", "name_prefix") for kind in _OF_NAME_OR_PREFIX.split()},
+    **dict.fromkeys(_SHORT_PREFIX, ("name",)),
+    "aws_key_pair": ("key_name", "key_name_prefix"),
     "aws_s3_bucket": ("bucket", "bucket_prefix"),
-    "aws_secretsmanager_secret": ("name", "name_prefix"),
-    "aws_sfn_state_machine": ("name", "name_prefix"),
-    "aws_sns_topic": ("name", "name_prefix"),
-    "aws_sqs_queue": ("name", "name_prefix"),
-    "aws_ssm_parameter": ("name",),
 }
 """The properties that hold a name in a namespace which environments share."""
 
-_DICTATED = (re.compile(r"API-Gateway-Execution-Logs_.*", re.DOTALL),)
-"""Names that AWS prescribes: the execution log group is named after the API's generated id."""
+_DICTATED = {
+    "aws_cloudwatch_event_bus": re.compile(r"aws\.partner/.*", re.DOTALL),
+    "aws_cloudwatch_log_group": re.compile(r"API-Gateway-Execution-Logs_.*", re.DOTALL),
+    "aws_cognito_user_pool_domain": re.compile(r".*\..*", re.DOTALL),
+    "aws_iam_role": re.compile(
+        r"dms-(?:vpc|cloudwatch-logs)-role|dms-access-for-endpoint"
+        r"|AWSCloudFormationStackSet(?:Administration|Execution)Role"
+    ),
+    "aws_ssm_document": re.compile(r"SSM-SessionManagerRunShell"),
+}
+"""Names that AWS prescribes: an execution log group has its API's generated id, a bus its partner's name. A
+domain of one's own is a name of DNS, which another environment cannot have."""
 
 _REQUIRED = ("Environment", "EnvironmentSuffix", "Project", "ManagedBy")
 _OPTIONAL = ("Owner", "CostCenter")
@@ -76,6 +103,8 @@ def name_contains_the_environment(resource: Resource, manifest: Manifest) -> Ver
     for path in paths:
         if resource.has(path):
             return _name_verdict(resource, path, manifest)
+    if resource.type in _SHORT_PREFIX and resource.has("name_prefix"):
+        return Verdict.not_applicable("AWS makes its name unique")
     return Verdict.failed(f"it has no {paths[0]}: AWS or Terraform would make one up")
 
 
@@ -85,8 +114,9 @@ def _name_verdict(resource: Resource, path: str, manifest: Manifest) -> Verdict:
         return Verdict.unknown(name.why)
     resolved = manifest.resolve(name)
     text = resolved if isinstance(resolved, str) else name
-    if resource.type == "aws_cloudwatch_log_group" and any(one.fullmatch(text) for one in _DICTATED):
-        return Verdict.not_applicable(f"AWS dictates the name {text!r}")
+    dictated = _DICTATED.get(resource.type)
+    if dictated is not None and dictated.fullmatch(text):
+        return Verdict.not_applicable(f"the name {text!r} is dictated by AWS, or by DNS")
     environment = manifest.environment
     if isinstance(environment, Unresolved):
         return Verdict.unknown("the environment is not known: pass --env, or tag with Environment")
@@ -237,10 +267,12 @@ def outputs_are_described(manifest: Manifest) -> tuple[Verdict, ...]:
 def _output(output: Output, manifest: Manifest) -> Iterator[Verdict]:
     address = f"output.{output.name}"
     match output.block.text("description"):
-        case Missing() | "":
+        case Missing():
             yield Verdict.failed("it has no description", address)
         case Unreadable() as gap:
             yield Verdict.unknown(gap.why, address)
+        case text if not text.strip():
+            yield Verdict.failed("it has no description", address)
     sensitive = output.block.flag("sensitive")
     if isinstance(sensitive, Unreadable) and not isinstance(sensitive, Missing):
         yield Verdict.unknown(sensitive.why, address)

@@ -237,13 +237,21 @@ _AT_REST: Mapping[str, str] = {
     "aws_ebs_volume": "encrypted",
     "aws_efs_file_system": "encrypted",
     "aws_elasticache_replication_group": "at_rest_encryption_enabled",
+    "aws_elasticsearch_domain": "encrypt_at_rest.enabled",
+    "aws_kinesis_firehose_delivery_stream": "server_side_encryption.enabled",
     "aws_neptune_cluster": "storage_encrypted",
     "aws_opensearch_domain": "encrypt_at_rest.enabled",
     "aws_rds_cluster": "storage_encrypted",
+    "aws_rds_global_cluster": "storage_encrypted",
     "aws_redshift_cluster": "encrypted",
 }
 _DISKS = ("ebs_block_device", "root_block_device")
 _FROM_ELSEWHERE = ("replicate_source_db", "snapshot_identifier", "snapshot_id", "global_cluster_identifier")
+_OF_A_TYPE = {
+    "aws_kinesis_firehose_delivery_stream": ("kinesis_source_configuration", "msk_source_configuration"),
+    "aws_rds_global_cluster": ("source_db_cluster_identifier",),
+}
+"""The same of types with properties of their own."""
 
 
 @check(
@@ -262,7 +270,8 @@ def storage_is_encrypted(resource: Resource, manifest: Manifest) -> tuple[Verdic
     if resource.type in ("aws_instance", "aws_launch_template"):
         return pass_unless(_disks(resource))
     flag = _AT_REST[resource.type]
-    if isinstance(resource.flag(flag), Missing) and any(map(resource.has, _FROM_ELSEWHERE)):
+    sources = _OF_A_TYPE.get(resource.type, _FROM_ELSEWHERE)
+    if isinstance(resource.flag(flag), Missing) and any(map(resource.has, sources)):
         return (Verdict.not_applicable("what it is made from says it"),)
     if resource.text("engine_mode") == "serverless":
         return (Verdict.passed("AWS encrypts Aurora Serverless version 1 always"),)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from payinfra.checks.manifest import (
     Condition,
     Manifest,
+    Missing,
     PolicyDocument,
     Principal,
     Resource,
@@ -13,6 +14,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.iam_tables import actions_of
 from payinfra.checks.policy.permissions import policy_beside
 from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.checks.policy.verdict_helpers import nested, pass_unless
@@ -114,11 +116,103 @@ _OTHERS: Mapping[str, Holder] = {
 _HOLDERS = {**_WITH_A_CHECK, **_OTHERS}
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A type that holds the whole policy of something: there is no second part to judge it with.
+
+    Attributes:
+        path: of the document.
+        service: the prefix of its actions. No stranger should do any of them.
+        names: of the actions, where some are for everybody.
+        owner: the property that names what the policy is of, where that may keep strangers out.
+        binds_services: whether a service that calls for any account is a stranger here. Not where it only
+            writes logs, or shares what another policy guards.
+    """
+
+    path: str
+    service: str
+    names: tuple[str, ...] = ()
+    owner: str = ""
+    binds_services: bool = True
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The literal actions that no stranger should do."""
+        known = actions_of(self.service)
+        names = self.names or (tuple(sorted(known.narrow | known.every_resource)) if known else ())
+        return tuple(f"{self.service}:{name}" for name in names)
+
+
+_LAYER_PERMISSION = "aws_lambda_layer_version_permission"
+_DOMAINS = ("aws_elasticsearch_domain", "aws_opensearch_domain")
+_ACCESS_POINT = "aws_s3_access_point"
+_PUSHES = (
+    *("BatchDeleteImage", "CompleteLayerUpload", "DeleteRepository", "InitiateLayerUpload", "PutImage"),
+    *("SetRepositoryPolicy", "UploadLayerPart"),
+)
+_WHOLE: Mapping[str, Whole] = {
+    "aws_acmpca_policy": Whole("policy", "acm-pca"),
+    "aws_cloudsearch_domain_service_access_policy": Whole("access_policy", "cloudsearch"),
+    "aws_cloudwatch_log_delivery_destination_policy": Whole("delivery_destination_policy", "logs"),
+    "aws_cloudwatch_log_destination_policy": Whole("access_policy", "logs"),
+    "aws_cloudwatch_log_resource_policy": Whole("policy_document", "logs", binds_services=False),
+    "aws_codeartifact_domain_permissions_policy": Whole("policy_document", "codeartifact"),
+    "aws_codeartifact_repository_permissions_policy": Whole("policy_document", "codeartifact"),
+    "aws_codebuild_resource_policy": Whole("policy", "codebuild"),
+    "aws_ecr_registry_policy": Whole("policy", "ecr"),
+    "aws_ecr_repository_creation_template": Whole("repository_policy", "ecr"),
+    "aws_ecrpublic_repository_policy": Whole("policy", "ecr-public", _PUSHES),
+    "aws_efs_file_system_policy": Whole("policy", "elasticfilesystem"),
+    "aws_elasticsearch_domain": Whole("access_policies", "es"),
+    "aws_elasticsearch_domain_policy": Whole("access_policies", "es", owner="domain_name"),
+    "aws_glacier_vault": Whole("access_policy", "glacier"),
+    "aws_glue_resource_policy": Whole("policy", "glue", binds_services=False),
+    _LAYER_PERMISSION: Whole("", "lambda"),
+    "aws_media_store_container_policy": Whole("policy", "mediastore"),
+    "aws_msk_cluster_policy": Whole("policy", "kafka"),
+    "aws_networkfirewall_resource_policy": Whole("policy", "network-firewall"),
+    "aws_oam_sink_policy": Whole("policy", "oam"),
+    "aws_opensearch_domain": Whole("access_policies", "es"),
+    "aws_opensearch_domain_policy": Whole("access_policies", "es", owner="domain_name"),
+    "aws_prometheus_resource_policy": Whole("policy_document", "aps"),
+    "aws_redshift_resource_policy": Whole("policy", "redshift"),
+    "aws_redshiftserverless_resource_policy": Whole("policy", "redshift-serverless"),
+    _ACCESS_POINT: Whole("policy", "s3"),
+    "aws_s3control_access_grants_instance_resource_policy": Whole("policy", "s3"),
+    "aws_s3control_access_point_policy": Whole("policy", "s3", owner="access_point_arn"),
+    "aws_s3control_bucket_policy": Whole("policy", "s3-outposts"),
+    "aws_s3control_multi_region_access_point_policy": Whole("details.policy", "s3"),
+    "aws_s3control_object_lambda_access_point_policy": Whole("policy", "s3-object-lambda"),
+    "aws_s3tables_table_bucket_policy": Whole("resource_policy", "s3tables"),
+    "aws_s3tables_table_policy": Whole("resource_policy", "s3tables"),
+    "aws_s3vectors_vector_bucket_policy": Whole("policy", "s3vectors"),
+    "aws_sagemaker_model_package_group_policy": Whole("resource_policy", "sagemaker"),
+    "aws_schemas_registry_policy": Whole("policy", "schemas"),
+    "aws_ses_identity_policy": Whole("policy", "ses"),
+    "aws_sesv2_email_identity_policy": Whole("policy", "ses"),
+    "aws_vpclattice_resource_policy": Whole("policy", "vpc-lattice"),
+    "aws_xray_resource_policy": Whole("policy_document", "xray"),
+}
+"""Source: the arguments of the AWS provider 6 whose document is a resource policy. Left out are those of keys
+and buckets (PI-KMS-002, PI-S3-001), of REST APIs (who may call is PI-API's), of endpoints and services inside
+a VPC (the network says who reaches them) and of an organization."""
+
+
+_SHARED = {
+    "aws_ami_launch_permission": "group",
+    "aws_db_cluster_snapshot": "shared_accounts",
+    "aws_db_snapshot": "shared_accounts",
+    "aws_ssm_document": "permissions.account_ids",
+}
+"""What names the accounts that it is shared with in a property, where `all` is everybody."""
+
+
 @check(
     id="PI-POL-001",
-    title="The policy of a bus, image repository, backup vault, table or stream lets only named callers in",
+    title="The policy of a bus, repository, vault, table, stream, domain or log destination lets only named "
+    "callers in",
     severity=Severity.HIGH,
-    on=(*_OTHERS, *(one.policy for one in _OTHERS.values()), _BUS_PERMISSION),
+    on=(*_OTHERS, *(one.policy for one in _OTHERS.values()), _BUS_PERMISSION, *_WHOLE, *_SHARED),
     risk="Anyone with an AWS account may send false events, replace an image that runs, or read and delete "
     "payments and their copies.",
     fix="Name accounts or roles as principals, with aws:SourceArn or aws:SourceAccount where it is a "
@@ -126,7 +220,64 @@ _HOLDERS = {**_WITH_A_CHECK, **_OTHERS}
 )
 def policy_is_closed(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
-    return open_policy(resource, manifest)
+    if resource.type in _SHARED:
+        return (_shared_with(resource, _SHARED[resource.type]),)
+    whole = _WHOLE.get(resource.type)
+    return open_policy(resource, manifest) if whole is None else _whole_policy(resource, whole, manifest)
+
+
+def _shared_with(resource: Resource, path: str) -> Verdict:
+    accounts = resource.texts(path)
+    if isinstance(accounts, Missing):
+        return Verdict.not_applicable("it is shared with nobody")
+    if isinstance(accounts, Unreadable):
+        return Verdict.unknown(accounts.why)
+    if any(one.lower() == "all" for one in accounts):
+        return Verdict.failed("it is shared with everybody")
+    return Verdict.passed()
+
+
+def _whole_policy(resource: Resource, whole: Whole, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Verdicts on a policy that stands in one place."""
+    if resource.text(whole.path) == "" or not (
+        resource.type.endswith(("_policy", "_permission")) or resource.has(whole.path)
+    ):
+        return (Verdict.not_applicable("it has no policy: only its own account is let in"),)
+    kept = _is_kept_out(resource, whole, manifest)
+    if kept is True:
+        return (Verdict.passed("what it is of admits nobody by the policy alone"),)
+    policies = ((resource.address, _document(resource, whole.path)),)
+    found = tuple(
+        dict.fromkeys(_strangers(policies, whole.actions, binds_services=whole.binds_services)),
+    )
+    if found and isinstance(kept, Unreadable):
+        return (Verdict.unknown(kept.why),)
+    return pass_unless(found)
+
+
+def _is_kept_out(resource: Resource, whole: Whole, manifest: Manifest) -> bool | Unreadable:
+    """Whether a VPC, or a domain's own users, keep out whoever a policy lets in.
+
+    Sources: OpenSearch Service developer guide, "Launching your domains within a VPC" and "Fine-grained
+    access control" (both recommend an open policy); S3 user guide, "Creating access points restricted
+    to a VPC".
+    """
+    owners = manifest.referents(resource, whole.owner) if whole.owner else (resource,)
+    name = resource.text("domain_name")
+    if whole.owner and not owners and isinstance(name, str):
+        owners = tuple(one for one in manifest.all(*_DOMAINS) if one.text("domain_name") == name)
+    for owner in owners:
+        if owner.type not in (*_DOMAINS, _ACCESS_POINT):
+            continue
+        inside = nested(owner, "vpc_configuration" if owner.type == _ACCESS_POINT else "vpc_options")
+        if isinstance(inside, Unreadable) or inside:
+            return inside if isinstance(inside, Unreadable) else True
+        if owner.flag("advanced_security_options.anonymous_auth_enabled") is True:
+            continue
+        users = owner.flag("advanced_security_options.enabled")
+        if users is True or (isinstance(users, Unreadable) and not isinstance(users, Missing)):
+            return users
+    return False
 
 
 def open_policy(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
@@ -147,7 +298,7 @@ def open_policy(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     elif _has_owner(resource, owner, holder, manifest):
         return (Verdict.not_applicable("it is judged with what it belongs to"),)
     else:
-        policies = ((resource.address, _document(resource)),)
+        policies = ((resource.address, _document(resource, "policy")),)
     if not policies:
         return (Verdict.not_applicable("it has no policy: only its own account is let in"),)
     return pass_unless(dict.fromkeys(_strangers(policies, holder.actions)))
@@ -156,7 +307,9 @@ def open_policy(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
 _Policies = tuple[tuple[str, PolicyDocument | Unreadable], ...]
 
 
-def _strangers(policies: _Policies, actions: tuple[str, ...]) -> Iterator[Verdict]:
+def _strangers(
+    policies: _Policies, actions: tuple[str, ...], *, binds_services: bool = True
+) -> Iterator[Verdict]:
     """What is wrong with policies that hold together, each with the address of what it stands in."""
     statements: list[Statement] = []
     holder: dict[int, str] = {}
@@ -176,7 +329,7 @@ def _strangers(policies: _Policies, actions: tuple[str, ...]) -> Iterator[Verdic
     services = dict.fromkeys(
         principal.id
         for statement in statements
-        if statement.allows
+        if statement.allows and binds_services
         for principal in statement.principals
         if principal.kind == "Service"
     )
@@ -214,13 +367,15 @@ def _permissions(owner: Resource, holder: Holder, manifest: Manifest) -> _Polici
     if not holder.permission:
         return ()
     attached = manifest.attached(owner, holder.permission, by=holder.by)
-    return tuple((one.address, _document(one)) for one in (*attached.resources, *attached.unclear))
+    return tuple((one.address, _document(one, "policy")) for one in (*attached.resources, *attached.unclear))
 
 
-def _document(holder: Resource) -> PolicyDocument | Unreadable:
-    """What a policy, or a permission that is one statement of it, says."""
+def _document(holder: Resource, path: str) -> PolicyDocument | Unreadable:
+    """What a policy at a path, or a permission that is one statement of it, says."""
+    if holder.type == _LAYER_PERMISSION:
+        return _layer_permission(holder)
     if holder.type != _BUS_PERMISSION:
-        return holder.policy("policy")
+        return holder.policy(path)
     principal, conditions = holder.template("principal"), nested(holder, "condition")
     if isinstance(principal, Unreadable):
         return principal
@@ -238,6 +393,28 @@ def _document(holder: Resource) -> PolicyDocument | Unreadable:
         resources=("*",),
         principals=(Principal("AWS", principal),),
         conditions=tuple(bound),
+    )
+    return PolicyDocument((statement,))
+
+
+def _layer_permission(holder: Resource) -> PolicyDocument | Unreadable:
+    """A layer's permission: everybody, or everybody of an organization, is a principal `*` of it."""
+    principal, organization = holder.template("principal"), holder.template("organization_id")
+    if isinstance(principal, Unreadable):
+        return principal
+    if isinstance(organization, Unreadable) and not isinstance(organization, Missing):
+        return organization
+    bound = (
+        (Condition("StringEquals", "aws:PrincipalOrgID", (organization,)),)
+        if isinstance(organization, str) and organization
+        else ()
+    )
+    action = holder.text("action")
+    statement = Statement(
+        actions=(action if isinstance(action, str) else "lambda:GetLayerVersion",),
+        resources=("*",),
+        principals=(Principal("AWS", principal),),
+        conditions=bound,
     )
     return PolicyDocument((statement,))
 

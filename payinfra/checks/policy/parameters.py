@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import SPAN, Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import SPAN, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, secrets_in, verdict_for_gap
@@ -36,6 +36,9 @@ def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple
     )
     if secrets:
         return (Verdict.failed(f"it is a {kind} and holds {secrets[0]}"),)
+    written = parameter.template("value_wo")
+    if isinstance(written, str) and not is_literal(written):
+        return (Verdict.failed(f"it is a {kind}, and its value is too secret for the state (value_wo)"),)
     name, texts = parameter.template("name"), list(_values(parameter))
     for path, text in texts:
         look = look_of(text)

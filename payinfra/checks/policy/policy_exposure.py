@@ -85,6 +85,7 @@ _KEYS: Mapping[str, CallerKey] = {
     "aws:principalorgid": _ORGANIZATION,
     "aws:principalorgpaths": _ORGANIZATION_PATH,
     "aws:userid": CallerKey((("AROASTRANGERSTRANGER:me",), None), _leading_wildcard),
+    "elasticfilesystem:accessedviamounttarget": CallerKey((("false",), None)),
     "kms:calleraccount": CallerKey(((STRANGER,),)),
     "aws:sourceaccount": _ACCOUNT,
     "aws:sourcearn": CallerKey(((f"arn:aws:sns:us-east-1:{STRANGER}:stranger",), None), fits_any_account),
@@ -128,9 +129,15 @@ def exposed(
     pairs = [(_opaque(one), one) for one in statements if not (one.allows and one.unclear)]
     account = STRANGER if who.kind == "AWS" else ""
     telling = {key: one for key, one in {**_KEYS, **(keys or {})}.items() if key not in ignoring}
+    seen: set[tuple[bool | None, ...]] = set()
+    literal = not any("${" in name for one, _ in pairs for name in (*one.actions, *one.not_actions))
     for action in actions:
         plain = AccessRequest(who, action, account=account)
-        known = [(one, original) for one, original in pairs if applies(one, plain) is not False]
+        answers = tuple(applies(one, plain) for one, _ in pairs)
+        if literal and answers in seen:  # an action that the same statements are about has the same answer
+            continue
+        seen.add(answers)
+        known = [pair for pair, answer in zip(pairs, answers, strict=True) if answer is not False]
         if not any(one.allows for one, _ in known):
             continue
         for world in _worlds([one for one, _ in known], telling):
@@ -164,8 +171,9 @@ def _worlds(statements: Sequence[Statement], keys: Mapping[str, CallerKey]) -> I
                 patterns.setdefault(key, []).extend(_wanted(condition))
     options = {
         key: (
-            *keys[key].foreign,
+            # What meets a condition comes first: of very many combinations only the first are tried.
             *((_instance(one),) for one in dict.fromkeys(found) if keys[key].is_shared(one)),
+            *keys[key].foreign,
         )
         for key, found in patterns.items()
     }

@@ -70,7 +70,7 @@ def queue_has_a_dead_letter_queue(queue: Resource, manifest: Manifest) -> Verdic
         return Verdict.not_applicable("it takes dead letters itself")
     beside = manifest.attached(queue, "aws_sqs_queue_redrive_policy", by="queue_url")
     for holder in (*beside.resources, queue):
-        found = _redrive(holder)
+        found = _redrive(holder, queue)
         if found is not None:
             return found
     if beside.unclear:
@@ -78,7 +78,7 @@ def queue_has_a_dead_letter_queue(queue: Resource, manifest: Manifest) -> Verdic
     return Verdict.failed("it has no redrive_policy")
 
 
-def _redrive(holder: Resource) -> Verdict | None:
+def _redrive(holder: Resource, queue: Resource) -> Verdict | None:
     """What a redrive policy says; None where there is none."""
     text = holder.template("redrive_policy")
     if isinstance(text, Missing) or text in ("", "{}"):
@@ -90,6 +90,8 @@ def _redrive(holder: Resource) -> Verdict | None:
     if not is_literal(text):
         return Verdict.unknown("its redrive_policy is not known")
     target = field_of(text, "deadLetterTargetArn")
+    if isinstance(target, str) and target.endswith(f":{queue.text('name')}"):
+        return Verdict.failed("its redrive_policy sends dead letters back to it")
     return Verdict.passed() if target else Verdict.failed("its redrive_policy names no deadLetterTargetArn")
 
 
@@ -121,6 +123,7 @@ def _is_named_by_a_queue(queue: Resource, manifest: Manifest) -> bool:
     arns = (
         field_of(text, "deadLetterTargetArn")
         for one in manifest.all("aws_sqs_queue", "aws_sqs_queue_redrive_policy")
+        if one is not queue
         if isinstance(text := one.template("redrive_policy"), str) and is_literal(text)
     )
     return isinstance(name, str) and any(isinstance(arn, str) and arn.endswith(f":{name}") for arn in arns)

@@ -71,6 +71,12 @@ def needs_of(role: Resource, statements: list[Statement], manifest: Manifest) ->
             yield from _need(key, queue, "sqs", ("kms:Decrypt",))
         if touched.any_of(("sqs:SendMessage",), queue, "name"):
             yield from _need(key, queue, "sqs", ("kms:Decrypt", "kms:GenerateDataKey"))
+    for stream in manifest.all("aws_kinesis_stream"):
+        key = key_at(stream, "kms_key_id", manifest)
+        if touched.any_of(("kinesis:GetRecords", "kinesis:SubscribeToShard"), stream, "name"):
+            yield from _need(key, stream, "kinesis", ("kms:Decrypt",))
+        if touched.any_of(("kinesis:PutRecord", "kinesis:PutRecords"), stream, "name"):
+            yield from _need(key, stream, "kinesis", ("kms:GenerateDataKey",))
     for secret in manifest.all("aws_secretsmanager_secret"):
         if touched.any_of(("secretsmanager:GetSecretValue",), secret, "name"):
             yield from _need(
@@ -79,6 +85,22 @@ def needs_of(role: Resource, statements: list[Statement], manifest: Manifest) ->
     for _, user in users:
         if user.type == "aws_s3_bucket_replication_configuration":
             yield from _replication(user, manifest)
+        else:
+            yield from _sources(user, manifest)
+
+
+_SOURCES = {"aws_kinesis_stream": ("kms_key_id", "kinesis"), "aws_sqs_queue": ("kms_master_key_id", "sqs")}
+"""What mappings read as the function's role: where the key stands, and through which service it is used."""
+
+
+def _sources(function: Resource, manifest: Manifest) -> Iterator[Need]:
+    """The keys of what event source mappings read for a function, whoever's policy lets it."""
+    for named in (function, *manifest.users(function, "aws_lambda_alias", "function_name")):
+        for mapping in manifest.users(named, "aws_lambda_event_source_mapping", "function_name"):
+            for source in manifest.referents(mapping, "event_source_arn"):
+                if source.type in _SOURCES:
+                    path, service = _SOURCES[source.type]
+                    yield from _need(key_at(source, path, manifest), source, service, ("kms:Decrypt",))
 
 
 class _Touched:

@@ -19,19 +19,26 @@ from payinfra.checks.policy.failover import (
 )
 from payinfra.checks.policy.openapi import Definition, definition_of
 from payinfra.checks.policy.routes import API, METHOD, api_of, is_open_path, path_of
-from payinfra.checks.policy.verdict_helpers import flag_off, pass_unless, verdict_for_gap
+from payinfra.checks.policy.verdict_helpers import flag_off, nested, pass_unless, verdict_for_gap
 
 _RECORD = "aws_route53_record"
 _CHECK = "aws_route53_health_check"
+_MULTIVALUE = "multivalue_answer_routing_policy"
 _POLICIES = (
     "failover_routing_policy",
     "latency_routing_policy",
     "weighted_routing_policy",
     "geolocation_routing_policy",
     "geoproximity_routing_policy",
-    "multivalue_answer_routing_policy",
+    _MULTIVALUE,
     "cidr_routing_policy",
 )
+_BY_PLACE = ("geolocation_routing_policy", "cidr_routing_policy")
+"""Each place has one answer: where that fails, Route 53 knows none of another region for the same place."""
+
+_ENTRANCES = (API, "aws_apigatewayv2_api", "aws_lambda_function_url", "aws_lb", "aws_alb")
+_OTHER_DNS = ("akamai_", "cloudflare_", "dnsimple_", "google_dns_", "ns1_", "ultradns_")
+_DISTRIBUTION = "aws_cloudfront_distribution"
 _ENDPOINT_GROUP = "aws_globalaccelerator_endpoint_group"
 _GATEWAY_NAMES = ("aws_api_gateway_domain_name", "aws_apigatewayv2_domain_name")
 _WITH_PATH = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH")
@@ -41,7 +48,14 @@ _MOST_TTL_S = 60
 
 def _is_routed(record: Resource) -> bool:
     """Whether a record is one of several answers for its name."""
-    return any(record.has(policy) for policy in _POLICIES)
+    return any(record.has(policy) for policy in _POLICIES) and not _is_alone(record)
+
+
+def _is_alone(record: Resource) -> bool:
+    """Whether the only policy that is written is the multivalue one, and off."""
+    return record.flag(_MULTIVALUE) is False and not any(
+        record.has(policy) for policy in _POLICIES if policy != _MULTIVALUE
+    )
 
 
 def _find_routed(manifest: Manifest) -> tuple[Resource, ...]:
@@ -107,9 +121,10 @@ def _target(record: Resource) -> str:
     fix="Write two failover records for the name, PRIMARY and SECONDARY, each to its region's endpoint.",
 )
 def failover_pairs_are_whole(manifest: Manifest) -> tuple[Verdict, ...]:
-    """Two regions with APIs and no failover record at all are a failure too.
+    """Two regions with entrances of their own and no failover record at all are a failure too.
 
     Answers by latency or weight in several regions, and an accelerator over several, fail over as well.
+    Answers by place do not, and CloudFront's origin groups only where nothing is written.
     """
     records = [record for record in manifest.all(_RECORD) if record.has("failover_routing_policy")]
     if records:
@@ -117,7 +132,11 @@ def failover_pairs_are_whole(manifest: Manifest) -> tuple[Verdict, ...]:
     other = _other_failover(manifest)
     if other:
         return (Verdict.passed(other),)
-    served = {api.region for api in manifest.all(API)}
+    if _has_origin_group(manifest):
+        return (Verdict.warn("CloudFront's origin groups fail over for GET, HEAD and OPTIONS, not for POST"),)
+    if any(one.type.startswith(_OTHER_DNS) for one in manifest.resources):
+        return (Verdict.warn("another provider answers for names; whether it fails over is not known here"),)
+    served = {one.region for one in manifest.all(*_ENTRANCES) if _is_public(one)}
     if len(served) > 1 or manifest.all(_CHECK) or any(map(_is_routed, manifest.all(_RECORD))):
         return (Verdict.failed("no record has a failover_routing_policy"),)
     return (Verdict.not_applicable(),)
@@ -128,12 +147,22 @@ def _other_failover(manifest: Manifest) -> str:
     groups: dict[tuple[str, ...], set[str]] = {}
     for record in _routed(manifest):
         key = _key(record, manifest)
-        if not isinstance(key, Unreadable):
+        if not isinstance(key, Unreadable) and not any(record.has(policy) for policy in _BY_PLACE):
             groups.setdefault(key, set()).update(regions_of_record(record, manifest))
     if any(len(regions) > 1 for regions in groups.values()):
         return "answers of several regions share a name"
     regions = {one.text("endpoint_group_region") for one in manifest.all(_ENDPOINT_GROUP)}
     return "an accelerator serves several regions" if len(regions) > 1 else ""
+
+
+def _is_public(entrance: Resource) -> bool:
+    """Whether clients on the internet may come in: load balancers say so where they may not."""
+    return entrance.flag("internal") is not True
+
+
+def _has_origin_group(manifest: Manifest) -> bool:
+    """Whether a distribution turns to another origin where one fails."""
+    return any(nested(one, "origin_group") for one in manifest.all(_DISTRIBUTION))
 
 
 def _pairs(records: list[Resource], manifest: Manifest) -> Iterator[Verdict]:

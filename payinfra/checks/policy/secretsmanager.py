@@ -1,5 +1,7 @@
 """Checks of secrets: how Secrets Manager keeps them, and that none stands in the configuration."""
 
+import base64
+import re
 from collections.abc import Iterator
 
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, parsed, texts_in
@@ -134,11 +136,31 @@ def _looks(resource: Resource) -> Iterator[Verdict]:
                 f"its environment variable {variable} is named as a secret and holds a literal",
                 resource.address,
             )
+    for path in _SCRIPTS:
+        script = resource.template(path)
+        for found in _ASSIGNMENT.finditer(_plain(script)) if isinstance(script, str) else ():
+            if is_written_secret(found["name"], found["value"]):
+                yield Verdict.failed(
+                    f"its {path} assigns a literal to {found['name']}, which is named as a secret",
+                    resource.address,
+                )
     for name, value in resource.body.items():
         if name == "//" or (resource.kind == "aws_ssm_parameter" and name in ("value", "insecure_value")):
             continue
         for what in _in(value):
             yield Verdict.failed(f"its {name} holds what looks like a secret: {what}", resource.address)
+
+
+_SCRIPTS = ("user_data", "user_data_base64", "buildspec", "source.buildspec")
+_ASSIGNMENT = re.compile(r"(?<![\w$])(?P<name>[A-Z][A-Z0-9_]+)=[\"']?(?P<value>[^\s\"'$`;|&<>]{6,})")
+
+
+def _plain(script: str) -> str:
+    """A script as it runs: launch templates hold it in base64."""
+    try:
+        return base64.b64decode(script, validate=True).decode()
+    except ValueError:
+        return script
 
 
 _ENVIRONMENTS = ("environment", "environment_variable")

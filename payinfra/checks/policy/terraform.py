@@ -3,11 +3,10 @@ runs."""
 
 import fnmatch
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from payinfra.checks.manifest import (
     Block,
-    Json,
     Manifest,
     Missing,
     Provider,
@@ -16,16 +15,15 @@ from payinfra.checks.manifest import (
     is_literal,
 )
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.endpoints import (
+    LOOPBACK,
+    function_endpoints,
+    is_on_this_machine,
+    provider_endpoints,
+)
 from payinfra.checks.policy.verdict_helpers import aws_providers, flag_off, nested, pass_unless
 from payinfra.checks.secret_recognition import look_of, names_secret
 
-_LOOPBACK = re.compile(
-    r"https?://(?:127(?:\.\d{1,3}){3}|localhost|(?:[\w-]+\.)+localhost|\[::1\])(?::\d+)?(?:/.*)?",
-    re.IGNORECASE,
-)
-_AWS_HOST = re.compile(
-    r"https://[\w.-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws)(?::443)?(?:/.*)?", re.IGNORECASE
-)
 _LITERAL_KEYS = ("access_key", "secret_key", "token")
 _SKIPPED = (
     ("insecure", "accepts any certificate"),
@@ -35,24 +33,9 @@ _SKIPPED = (
 )
 
 
-def _endpoints(block: Block) -> Mapping[str, Json]:
-    found: dict[str, Json] = {}
-    for path in ("endpoints", "endpoint"):
-        groups = nested(block, path)
-        for group in () if isinstance(groups, Unreadable) else groups:
-            found |= {name: value for name, value in group.body.items() if value}
-    return found
-
-
-def _is_on_this_machine(block: Block) -> bool:
-    """Whether everything is asked of this machine: the embedded AWS, whose keys are no secrets."""
-    urls = [value for value in _endpoints(block).values() if isinstance(value, str)]
-    return bool(urls) and all(_LOOPBACK.fullmatch(url) for url in urls)
-
-
 @check(
     id="PI-TF-001",
-    title="AWS providers hold no literal keys, ask AWS alone and check what they are told",
+    title="AWS providers hold no literal keys, they and functions ask AWS alone and check what they are told",
     severity=Severity.HIGH,
     risk="Keys lie in the file and in the state; calls and their data go to somebody else's server.",
     fix="Take credentials from the environment or a role, and remove endpoints, insecure and skip_ settings.",
@@ -60,24 +43,24 @@ def _is_on_this_machine(block: Block) -> bool:
 def providers_ask_aws(manifest: Manifest) -> tuple[Verdict, ...]:
     """The embedded AWS on this machine's own address may have keys and endpoints of its own."""
     providers = aws_providers(manifest)
-    if not providers:
+    found = [verdict for provider in providers for verdict in _provider(provider)]
+    if not (providers and all(is_on_this_machine(one.block) for one in providers)):
+        for function in manifest.all("aws_lambda_function"):
+            found += function_endpoints(function, manifest)
+    if not (providers or found):
         return (Verdict.not_applicable("there is no AWS provider"),)
-    return pass_unless(verdict for provider in providers for verdict in _provider(provider))
+    return pass_unless(found)
 
 
 def _provider(provider: Provider) -> Iterator[Verdict]:
     block, address = provider.block, f"provider.{provider.address}"
-    if _is_on_this_machine(block):
+    if is_on_this_machine(block):
         return
     for path in _LITERAL_KEYS:
         key = block.template(path)
         if isinstance(key, str) and key and is_literal(key):
             yield Verdict.failed(f"its {path} is a literal", address)
-    for name, value in _endpoints(block).items():
-        if not isinstance(value, str) or not is_literal(value):
-            yield Verdict.unknown(f"where its endpoint {name} leads is not known", address)
-        elif not _AWS_HOST.fullmatch(value):
-            yield Verdict.failed(f"its endpoint {name} is not AWS's", address)
+    yield from provider_endpoints(provider)
     for path, what in _SKIPPED:
         yield from flag_off(block, path, f"it {what} ({path})", address)
 
@@ -117,12 +100,12 @@ def _blocks(block: Block, path: str) -> tuple[Block, ...]:
 def _backend(kind: str, backend: Block, address: str) -> Iterator[Verdict]:
     if kind == "s3":
         yield from _s3_backend(backend, address)
-    local = kind == "s3" and _is_on_this_machine(backend)
+    local = kind == "s3" and is_on_this_machine(backend)
     for path in ("address", "lock_address", "unlock_address", "conn_str", "endpoint", "url"):
         text = backend.template(path)
         if not isinstance(text, str):
             continue
-        if text.lower().startswith("http://") and not _LOOPBACK.fullmatch(text):
+        if text.lower().startswith("http://") and not LOOPBACK.fullmatch(text):
             yield Verdict.failed(f"its {path} is plain HTTP", address)
         if look_of(text):
             yield Verdict.failed(f"its {path} holds a password", address)

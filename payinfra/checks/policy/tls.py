@@ -16,6 +16,8 @@ policy names the oldest version that it takes: `ELBSecurityPolicy-TLS13-1-0-2021
 
 _DISTRIBUTION = "aws_cloudfront_distribution"
 _LISTENERS = ("aws_alb_listener", "aws_lb_listener")
+_OF_ORIGINS = ("SSLv3", "TLSv1", "TLSv1.1")
+_RULES = ("aws_alb_listener_rule", "aws_lb_listener_rule")
 """One type by two names."""
 
 _POLICY = {
@@ -25,33 +27,89 @@ _POLICY = {
     **dict.fromkeys(_LISTENERS, "ssl_policy"),
 }
 _ENCRYPTED = ("HTTPS", "TLS")
+_FORWARDS = {
+    "aws_api_gateway_integration": ("type", "uri"),
+    "aws_apigatewayv2_integration": ("integration_type", "integration_uri"),
+    "aws_sns_topic_subscription": ("protocol", "endpoint"),
+}
+"""What forwards what it gets, with the properties that say how and where to."""
+
+_TO_A_SERVER = ("HTTP", "HTTP_PROXY", "http", "https")
+_DOMAINS = ("aws_elasticsearch_domain", "aws_opensearch_domain")
 
 
 @check(
     id="PI-TLS-001",
-    title="Clients are spoken to with TLS 1.2 or later",
+    title="Clients, and servers behind an entrance, are spoken to with TLS 1.2 or later",
     severity=Severity.MEDIUM,
-    on=tuple(_POLICY),
+    on=(*_POLICY, *_FORWARDS, *_DOMAINS),
     risk="Card data crosses the network under a protocol that PCI DSS no longer takes for encryption.",
     fix="Set security_policy to TLS_1_2, ssl_policy to ELBSecurityPolicy-TLS13-1-2-2021-06, and redirect "
     "HTTP.",
 )
-def clients_get_tls(resource: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
+def clients_get_tls(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """What AWS takes where nothing is set counts too."""
     if resource.type in _LISTENERS:
-        protocol = resource.text("protocol")
+        protocol = _protocol(resource, manifest)
+        if isinstance(protocol, Unreadable):
+            return (Verdict.unknown(protocol.why),)
         if protocol == "HTTP":
-            return pass_unless(_plain_http(resource), "it redirects to HTTPS")
+            return pass_unless(_plain_http(resource, manifest), "it redirects to HTTPS")
         if protocol not in _ENCRYPTED:
             return (Verdict.not_applicable("it is not spoken to by browsers or clients of HTTP"),)
+    if resource.type in _FORWARDS:
+        return _forwarding(resource)
+    if resource.type in _DOMAINS:
+        return pass_unless(_endpoint(resource))
     if resource.type == _DISTRIBUTION:
-        return pass_unless((*_behaviours(resource), *_oldest_version(resource)))
+        return pass_unless((*_behaviours(resource), *_oldest_version(resource), *_origins_of(resource)))
     return pass_unless(_oldest_version(resource))
 
 
-def _plain_http(listener: Resource) -> Iterator[Verdict]:
-    """A redirect keeps the protocol of the request unless it names another."""
-    if listener.text("default_action.type") != "redirect":
+def _forwarding(resource: Resource) -> tuple[Verdict, ...]:
+    """Whether a server on the internet gets its calls and messages over TLS; a VPC's network is private."""
+    how, where = _FORWARDS[resource.type]
+    kind, to = resource.text(how), resource.template(where)
+    if kind not in _TO_A_SERVER or resource.text("connection_type") == "VPC_LINK":
+        return (Verdict.not_applicable("it forwards nothing to a server on the internet"),)
+    if isinstance(to, Unreadable):
+        return (verdict_for_gap(to, f"it has no {where}"),)
+    if kind == "http" or to.lower().startswith("http://"):
+        return (Verdict.failed(f"it forwards over plain HTTP ({where})"),)
+    if to.startswith("${"):
+        return (Verdict.unknown(f"where it forwards to is not known ({where})"),)
+    return (Verdict.passed(),)
+
+
+def _endpoint(domain: Resource) -> Iterator[Verdict]:
+    """How a search domain answers; without a word of it the provider asks for HTTPS."""
+    at = "domain_endpoint_options"
+    if domain.flag(f"{at}.enforce_https") is False:
+        yield Verdict.failed("it answers over plain HTTP (enforce_https)")
+    if domain.text(f"{at}.tls_security_policy") == "Policy-Min-TLS-1-0-2019-07":
+        yield Verdict.failed("it takes TLS 1.0 (tls_security_policy)")
+
+
+def _protocol(listener: Resource, manifest: Manifest) -> str | Unreadable:
+    """What a listener speaks: HTTP where it does not say, except behind a Gateway Load Balancer."""
+    found = listener.text("protocol")
+    if not isinstance(found, Missing):
+        return found
+    balancers = manifest.referents(listener, "load_balancer_arn")
+    return "" if any(one.text("load_balancer_type") == "gateway" for one in balancers) else "HTTP"
+
+
+def _plain_http(listener: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    """A redirect keeps the protocol of the request unless it names another; a fixed answer is no service."""
+    for rule in _rules_of(listener, manifest):
+        actions = nested(rule, "action")
+        kinds = ["?"] if isinstance(actions, Unreadable) else [one.text("type") for one in actions]
+        if "forward" in kinds:
+            yield Verdict.failed(f"{rule.address} forwards what comes over plain HTTP")
+    kind = listener.text("default_action.type")
+    if kind == "fixed-response":
+        return
+    if kind != "redirect":
         yield Verdict.failed("it answers over plain HTTP")
         return
     match listener.text("default_action.redirect.protocol"):
@@ -61,6 +119,28 @@ def _plain_http(listener: Resource) -> Iterator[Verdict]:
             yield Verdict.failed("it redirects to plain HTTP")
         case _:
             pass
+
+
+def _rules_of(listener: Resource, manifest: Manifest) -> Iterator[Resource]:
+    for kind in _RULES:
+        yield from manifest.users(listener, kind, "listener_arn")
+
+
+def _origins_of(distribution: Resource) -> Iterator[Verdict]:
+    """How CloudFront speaks with servers behind it. Websites of S3 know no TLS, and hold what is public."""
+    origins = nested(distribution, "origin")
+    for origin in () if isinstance(origins, Unreadable) else origins:
+        name = origin.template("domain_name")
+        if isinstance(name, str) and ("s3-website" in name or "website_endpoint" in name):
+            continue
+        if origin.text("custom_origin_config.origin_protocol_policy") == "http-only":
+            yield Verdict.failed(f"{origin.path} is asked over plain HTTP (origin_protocol_policy)")
+        versions = origin.texts("custom_origin_config.origin_ssl_protocols")
+        old = [one for one in (() if isinstance(versions, Unreadable) else versions) if one in _OF_ORIGINS]
+        if "SSLv3" in old:
+            yield Verdict.failed(f"{origin.path} may be asked with SSLv3 (origin_ssl_protocols)")
+        elif old:
+            yield Verdict.warn(f"{origin.path} may be asked with {old[0]} (origin_ssl_protocols)")
 
 
 def _behaviours(distribution: Resource) -> Iterator[Verdict]:

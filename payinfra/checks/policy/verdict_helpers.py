@@ -11,10 +11,12 @@ from payinfra.checks.manifest import (
     Manifest,
     Missing,
     Provider,
+    Reference,
     Resource,
     Unreadable,
     WrongType,
     parsed,
+    texts_in,
 )
 from payinfra.checks.manifest.templates import kind_of_address
 from payinfra.checks.model import Verdict
@@ -197,19 +199,50 @@ def serving_regions(manifest: Manifest) -> tuple[str, ...]:
 
 def secrets_in(manifest: Manifest, block: Block, path: str) -> tuple[str, ...]:
     """The attributes with secret values that the value at the path refers to, as written."""
+    value = block.raw(path)
+    texts = () if isinstance(value, Unreadable) else tuple(texts_in(manifest.resolve_names(value)))
+    return _secrets_read(manifest, block.references(path), texts)
+
+
+def secrets_in_text(manifest: Manifest, text: str) -> tuple[str, ...]:
+    """The attributes with secret values that a text refers to, as written."""
+    return _secrets_read(manifest, manifest.references(text), texts_in(manifest.resolve_names(text)))
+
+
+def _secrets_read(
+    manifest: Manifest, references: Iterable[Reference], texts: Iterable[str]
+) -> tuple[str, ...]:
+    written = tuple(texts)
     return tuple(
-        f"{reference.address}.{reference.attribute}"
-        for reference in block.references(path)
-        if holds_secret(manifest, reference.address, reference.attribute)
+        f"{reference.address}.{attribute}"
+        for reference in references
+        for attribute in _attributes_read(reference, written)
+        if holds_secret(manifest, reference.address, attribute)
     )
+
+
+def _attributes_read(reference: Reference, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """What is read of a resource: of a whole one what follows in the expression, else everything secret."""
+    if reference.attribute:
+        return (reference.attribute,)
+    read = {name for text in texts for name in _ATTRIBUTE.findall(text.replace(reference.address, ""))}
+    secret = tuple(one.partition(".")[0] for one in _secret_attributes(reference.kind))
+    return tuple(one for one in secret if one in read or not read)
+
+
+_ATTRIBUTE = re.compile(r"\.([a-z_][a-z0-9_]*)")
+
+
+def _secret_attributes(kind: str) -> tuple[str, ...]:
+    known = _SECRET_ATTRIBUTES.get(kind)
+    return secret_attributes(kind) if known is None else known
 
 
 def holds_secret(manifest: Manifest, address: str, attribute: str) -> bool:
     """Whether an attribute holds a secret value; a plain String parameter's does not."""
     kind = kind_of_address(address)
     own = attribute.partition("[")[0].partition(".")[0]
-    known = _SECRET_ATTRIBUTES.get(kind)
-    if own not in (secret_attributes(kind) if known is None else known):
+    if own not in _secret_attributes(kind):
         return False
     target = manifest.resource(address)
     if kind == "aws_ssm_parameter" and target is not None and target.text("type") in ("String", "StringList"):

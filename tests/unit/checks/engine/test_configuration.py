@@ -358,3 +358,19 @@ class TestSeveralFiles:
 
         assert [each.body for each in one.resources] == [{"bucket": "other", "force_destroy": True}, {}]
         assert (one.locals["name"], one.variables["v"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("each", "keys"),
+    [
+        ('${toset(["b", "a"])}', ["a", "b"]),
+        ("${local.names}", ["a", "b"]),
+        ('${setsubtract(["a", "b"], ["b"])}', ["a"]),
+        ("${[for name in local.names : name]}", ["0", "1"]),
+        (["a"], ["0"]),
+    ],
+)
+def test_the_key_of_an_item_of_a_set_is_the_item(each: Json, keys: list[str]) -> None:
+    spec: Json = {"for_each": each, "content": {"actions": ["${statement.key}:*"]}}
+    names: Json = {"names": '${toset(["b", "a"])}'}
+    assert blocks({"statement": spec}, locals=names) == [(f"{key}:*",) for key in keys]

@@ -12,7 +12,7 @@ from payinfra.checks.manifest import Manifest
 from payinfra.checks.policy.required_actions import method_of
 from payinfra.checks.runner import run
 from payinfra.checks.verdicts import Kind
-from tests.unit.checks.policy.test_unusual import CHECKS
+from tests.unit.checks.policy.test_unusual import CHECKS, worst
 
 Zip = Callable[[Path, dict[str, str]], Path]
 FUNCTION = "${aws_lambda_function.f.arn}"
@@ -115,3 +115,73 @@ def test_a_layer_may_make_the_call(judge: Callable[..., Kind]) -> None:
 )
 def test_methods_are_named_as_botocore_does_it(action: str) -> None:
     assert method_of(action) == xform_name(action)
+
+
+READS_QUEUE = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"
+READS_STREAM = "arn:aws:iam::aws:policy/service-role/AWSLambdaKinesisExecutionRole"
+KEY = "${aws_kms_key.k.arn}"
+OF_THE_KEY = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY}
+
+
+@pytest.mark.parametrize(
+    ("source", "key_at", "managed"),
+    [
+        ("aws_sqs_queue", "kms_master_key_id", READS_QUEUE),
+        ("aws_kinesis_stream", "kms_key_id", READS_STREAM),
+    ],
+)
+@pytest.mark.parametrize("reader", ["aws_lambda_function.f.arn", "aws_lambda_alias.live.arn"])
+@pytest.mark.parametrize(
+    ("own", "is_encrypted", "kind"),
+    [([], True, Kind.FAIL), ([OF_THE_KEY], True, Kind.PASS), ([], False, Kind.NOT_APPLICABLE)],
+)
+def test_what_a_mapping_reads_is_decrypted_by_the_functions_role(
+    source: str, key_at: str, managed: str, reader: str, own: list[Any], is_encrypted: bool, kind: Kind
+) -> None:
+    trust = json.dumps({"Statement": []})
+    role: dict[str, Any] = {"name": "r", "assume_role_policy": trust, "managed_policy_arns": [managed]}
+    if own:
+        role["inline_policy"] = [{"name": "own", "policy": json.dumps({"Statement": own})}]
+    stack = {
+        "aws_iam_role": {"r": role},
+        "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
+        "aws_lambda_alias": {"live": {"function_name": "${aws_lambda_function.f.function_name}"}},
+        source: {"s": {"name": "s", **({key_at: KEY} if is_encrypted else {})}},
+        "aws_kms_key": {"k": {}},
+        "aws_lambda_event_source_mapping": {
+            "m": {"event_source_arn": f"${{{source}.s.arn}}", "function_name": f"${{{reader}}}"}
+        },
+    }
+    assert worst("PI-IAM-004", stack, provider={"aws": {"region": "eu-west-1"}}) is kind
+
+
+def test_a_mapping_of_a_table_needs_no_key_of_a_queue() -> None:
+    stack = {
+        "aws_iam_role": {"r": {"name": "r"}},
+        "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
+        "aws_dynamodb_table": {"t": {"name": "t"}},
+        "aws_lambda_event_source_mapping": {
+            "m": {"event_source_arn": "${aws_dynamodb_table.t.stream_arn}", "function_name": FUNCTION}
+        },
+    }
+    assert worst("PI-IAM-004", stack) is Kind.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("action", "needed"),
+    [("kinesis:PutRecord", "kms:GenerateDataKey"), ("kinesis:GetRecords", "kms:Decrypt")],
+)
+def test_a_stream_is_read_and_written_under_its_key(action: str, needed: str) -> None:
+    stream = {"Effect": "Allow", "Action": action, "Resource": "${aws_kinesis_stream.s.arn}"}
+
+    def kind(*more: dict[str, Any]) -> Kind:
+        policy = json.dumps({"Statement": [stream, *more]})
+        stack = {
+            "aws_iam_role": {"r": {"name": "r", "inline_policy": [{"name": "own", "policy": policy}]}},
+            "aws_kinesis_stream": {"s": {"name": "s", "kms_key_id": KEY}},
+            "aws_kms_key": {"k": {}},
+        }
+        return worst("PI-IAM-004", stack, provider={"aws": {"region": "eu-west-1"}})
+
+    assert kind() is Kind.FAIL
+    assert kind({"Effect": "Allow", "Action": needed, "Resource": KEY}) is Kind.PASS

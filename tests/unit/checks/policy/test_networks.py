@@ -206,3 +206,22 @@ def test_a_selection_takes_what_its_patterns_and_tags_fit_and_its_plan_keeps(
     assert worst("PI-BAK-001", {"aws_db_instance": {"d": database}, **backup}, provider=home) is kind
     by_itself = {"aws_db_instance": {"d": database | {"backup_retention_period": 7}}}
     assert worst("PI-BAK-001", {**by_itself, **backup}, provider=home) is Kind.PASS
+
+
+@pytest.mark.parametrize(
+    ("type_", "body", "kind"),
+    [
+        ("aws_elasticsearch_domain", {}, Kind.FAIL),
+        ("aws_elasticsearch_domain", {"encrypt_at_rest": {"enabled": True}}, Kind.PASS),
+        ("aws_rds_global_cluster", {"global_cluster_identifier": "pay"}, Kind.FAIL),
+        ("aws_rds_global_cluster", {"storage_encrypted": True}, Kind.PASS),
+        ("aws_rds_global_cluster", {"source_db_cluster_identifier": "arn"}, Kind.NOT_APPLICABLE),
+        ("aws_kinesis_firehose_delivery_stream", {"destination": "extended_s3"}, Kind.FAIL),
+        ("aws_kinesis_firehose_delivery_stream", {"server_side_encryption": {"enabled": True}}, Kind.PASS),
+        ("aws_kinesis_firehose_delivery_stream", {"kinesis_source_configuration": {}}, Kind.NOT_APPLICABLE),
+    ],
+)
+def test_what_is_stored_elsewhere_takes_the_encryption_of_its_source(
+    type_: str, body: dict[str, Any], kind: Kind
+) -> None:
+    assert worst("PI-NET-004", {type_: {"x": body}}) is kind

@@ -26,7 +26,12 @@ def statement(effect: str = "Allow", **fields: Any) -> dict[str, Any]:
 
 def worst(id_: str, resources: dict[str, Any], **more: Any) -> Kind:
     """The gravest verdict of one check."""
-    (judged,) = run([CHECKS[id_]], [Manifest.from_json({"resource": resources, **more})])
+    return gravest(id_, Manifest.from_json({"resource": resources, **more}))
+
+
+def gravest(id_: str, manifest: Manifest) -> Kind:
+    """The gravest verdict of one check on a manifest."""
+    (judged,) = run([CHECKS[id_]], [manifest])
     kinds = judged.result.counts
     order = (Kind.ERROR, Kind.FAIL, Kind.UNKNOWN, Kind.WARN, Kind.PASS, Kind.NOT_APPLICABLE)
     return next(kind for kind in order if kinds.get(kind))
@@ -562,3 +567,92 @@ def test_code_in_an_image_is_one_cause() -> None:
     )
     (judged,) = run([CHECKS["PI-IAM-007"]], [Manifest.from_json({"resource": resources})])
     assert [one.cause for one in judged.findings] == [("the code is in a container image",)]
+
+
+BACKUP = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+TO_BACKUP = statement(Action="sts:AssumeRole", Principal={"Service": "backup.amazonaws.com"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "trust", "kind"),
+    [
+        (BACKUP, [TO_BACKUP], Kind.WARN),
+        (BACKUP, [TO_BACKUP, statement(Action="sts:AssumeRole", Principal={"AWS": ME})], Kind.FAIL),
+        (
+            BACKUP,
+            [statement(Action="sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"})],
+            Kind.FAIL,
+        ),
+        (BACKUP, [statement(Action="sts:AssumeRole", NotPrincipal={"AWS": ME})], Kind.FAIL),
+        ("arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole", [TO_BACKUP], Kind.FAIL),
+        ("arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess", [TO_BACKUP], Kind.FAIL),
+    ],
+)
+@pytest.mark.parametrize("named", ["${aws_iam_role.r.name}", "backup", None])
+def test_a_policy_that_aws_keeps_for_its_own_service_warns_on_a_role_of_that_service(
+    policy: str, trust: list[dict[str, Any]], kind: Kind, named: str | None
+) -> None:
+    own: dict[str, Any] = {"name": "backup", "assume_role_policy": text(*trust)}
+    if named is None:
+        stack = {"aws_iam_role": {"r": {**own, "managed_policy_arns": [policy]}}}
+    else:
+        attachment = {"role": named, "policy_arn": policy}
+        stack = {"aws_iam_role": {"r": own}, "aws_iam_role_policy_attachment": {"a": attachment}}
+    assert worst("PI-IAM-002", stack) is kind
+
+
+def test_a_policy_for_a_service_fails_where_nobody_knows_who_takes_the_role_on() -> None:
+    alone = {"aws_iam_role_policy_attachment": {"a": {"role": "elsewhere", "policy_arn": BACKUP}}}
+    assert worst("PI-IAM-002", alone) is Kind.FAIL
+    unknown = {"aws_iam_role": {"r": {"assume_role_policy": "${var.trust}", "managed_policy_arns": [BACKUP]}}}
+    assert worst("PI-IAM-002", unknown) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "whole", "every"),
+    [
+        ("iot:*", "*", Kind.FAIL, Kind.FAIL),
+        ("iot:Publish", "*", Kind.PASS, Kind.FAIL),
+        (
+            "iot:Connect",
+            "arn:aws:iot:eu-west-1:1:client/$${iot:Connection.Thing.ThingName}",
+            Kind.PASS,
+            Kind.PASS,
+        ),
+    ],
+)
+def test_a_device_has_a_policy_too(action: str, resource: str, whole: Kind, every: Kind) -> None:
+    policy = {"aws_iot_policy": {"p": {"policy": text(statement(Action=action, Resource=resource))}}}
+    assert worst("PI-IAM-001", policy) is whole
+    assert worst("PI-IAM-002", policy) is every
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "kind"),
+    [
+        ("sns:Publish", "${aws_cloudwatch_event_rule.r.arn}", Kind.FAIL),
+        ("events:EnableRule", "${aws_cloudwatch_event_rule.r.arn}", Kind.PASS),
+        ("rds:StartDBCluster", "${aws_rds_cluster.c.arn}", Kind.PASS),
+        ("rds:StartDBCluster", "${aws_db_instance.d.arn}", Kind.FAIL),
+    ],
+)
+def test_an_action_is_compared_with_what_an_attribute_is_the_arn_of(
+    action: str, resource: str, kind: Kind
+) -> None:
+    stack = {
+        **rights(statement(Action=action, Resource=resource)),
+        "aws_cloudwatch_event_rule": {"r": {}},
+        "aws_rds_cluster": {"c": {}},
+        "aws_db_instance": {"d": {}},
+    }
+    assert worst("PI-IAM-005", stack) is kind
+
+
+def test_a_stranger_who_meets_each_of_many_conditions_is_found() -> None:
+    keys = (
+        *("aws:PrincipalAccount", "aws:PrincipalArn", "aws:PrincipalOrgID", "aws:SourceAccount"),
+        *("aws:SourceArn", "aws:SourceOrgID", "aws:SourceVpc", "aws:SourceVpce"),
+    )
+    assert worst("PI-SNS-002", everybody({"StringLike": dict.fromkeys(keys, "1*")})) is Kind.FAIL
+    closed = {"StringLike": dict.fromkeys(keys, "1*"), "StringEquals": {"aws:PrincipalOrgID": "o-payments"}}
+    assert worst("PI-SNS-002", everybody(closed)) is Kind.PASS
