@@ -3,11 +3,12 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from payinfra.core.naming import objects_of_tests
 from payinfra.drill.load.payments import customer
@@ -74,8 +75,28 @@ class Stage:
             self.deployment.calm()
         return report
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return self.deployment.project.start(*self.words("--yes", *QUICK, *arguments))
+    def reach(self, phase: str, *arguments: str) -> "subprocess.Popen[str]":
+        """A drill in a phase; another is started where one ends before it because the machine was busy."""
+
+        def begun() -> "subprocess.Popen[str]":
+            process = self.deployment.project.start(*self.words("--yes", *QUICK, *arguments))
+            try:
+                until(process, phase)
+            except NeverBegan:
+                process.communicate(timeout=240)
+                raise
+            except BaseException:
+                process.kill()
+                raise
+            return process
+
+        again = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, NeverBegan) and say_busy(error.read)),
+            stop=stop_after_attempt(ATTEMPTS),
+            before_sleep=lambda _: self.deployment.calm(),
+            reraise=True,
+        )
+        return again(begun)
 
     def restore(self) -> Done:
         return self.deployment.project.run(*self.words("--restore"), timeout=300)
@@ -88,9 +109,8 @@ class Stage:
 
     def interrupt(self, phase: str, *arguments: str, number: signal.Signals = signal.SIGINT) -> None:
         """Ctrl-C as soon as a phase begins; the drill puts everything back itself, and all is well."""
-        process = self.start(*arguments)
+        process = self.reach(phase, *arguments)
         try:
-            until(process, phase)
             process.send_signal(number)
             _, stderr = process.communicate(timeout=240)
         finally:
@@ -101,12 +121,9 @@ class Stage:
 
     def kill(self, phase: str, *arguments: str) -> None:
         """kill -9 as soon as a phase begins; `--restore` puts everything back, once only, and all is well."""
-        process = self.start(*arguments)
-        try:
-            until(process, phase)
-        finally:
-            process.kill()
-            process.communicate()
+        process = self.reach(phase, *arguments)
+        process.kill()
+        process.communicate()
         restored = self.restore()
         assert restored.returncode == 0, restored.stdout + restored.stderr
         again = self.restore()
@@ -173,8 +190,20 @@ def stage(deployment: Deployment) -> Iterator[Stage]:
     assert after == before
 
 
+class NeverBegan(AssertionError):
+    """A drill ended before the phase that was waited for; `read` is what it wrote to stderr."""
+
+    def __init__(self, sign: str, phase: str, read: list[str]) -> None:
+        super().__init__(f"{sign} {phase} never came:\n{''.join(read)}")
+        self.read = read
+
+
 def until(process: "subprocess.Popen[str]", phase: str, *, failed: bool = False) -> list[str]:
-    """Read a drill's stderr until a phase begins, or has ended in vain; what was read."""
+    """Read a drill's stderr until a phase begins, or has ended in vain; what was read.
+
+    Raises:
+        NeverBegan: the drill has ended.
+    """
     sign = "✗" if failed else ">"
     read: list[str] = []
     assert process.stderr is not None
@@ -182,7 +211,7 @@ def until(process: "subprocess.Popen[str]", phase: str, *, failed: bool = False)
         read.append(line)
         if line.startswith(f"{sign} {phase}"):
             return read
-    raise AssertionError(f"{sign} {phase} never came:\n{''.join(read)}")
+    raise NeverBegan(sign, phase, read)
 
 
 def report_of(done: Done) -> dict[str, Any]:
@@ -199,7 +228,12 @@ def phases(report: dict[str, Any]) -> Sequence[str]:
 
 def was_busy(done: Done) -> bool:
     """Whether a drill was inconclusive, or did not begin, because of a busy machine."""
-    said = [line for line in done.stderr.splitlines() if "inconclusive: " in line]
+    return say_busy(done.stderr.splitlines())
+
+
+def say_busy(lines: Iterable[str]) -> bool:
+    """Whether one of a drill's messages says that it is inconclusive because of a busy machine."""
+    said = [line for line in lines if "inconclusive: " in line]
     return any(reason in line for line in said for reason in BUSY)
 
 

@@ -99,9 +99,8 @@ def drilled_while_nothing_answers(stage: "Stage", *, until_it_failed: bool = Fal
         until_it_failed: it goes on once the drill has failed to restore, and may try again.
     """
     server = stage.deployment.control.status().endpoints.pid
-    process = stage.start()
+    process = stage.reach("hold")
     try:
-        until(process, "hold")
         os.kill(server, signal.SIGSTOP)
         if until_it_failed:
             until(process, "restore", failed=True)

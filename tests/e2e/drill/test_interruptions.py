@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES, until
+from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -32,12 +32,9 @@ def test_closing_the_terminal_is_as_good_as_ctrl_c(stage: "Stage") -> None:
 
 
 def test_a_restoration_whose_terminal_is_closed_goes_on_to_its_end(stage: "Stage") -> None:
-    killed = stage.start("--scenario", "lambda-throttle")
-    try:
-        until(killed, "hold")
-    finally:
-        killed.kill()
-        killed.communicate()
+    killed = stage.reach("hold", "--scenario", "lambda-throttle")
+    killed.kill()
+    killed.communicate()
     with Terminal(stage.deployment.project, *stage.words("--restore"), all_streams=True) as person:
         person.until("Restoring: ")
         person.close()

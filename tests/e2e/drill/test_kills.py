@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES, until
+from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
@@ -37,12 +37,9 @@ def test_a_real_evacuation_outlives_a_killed_drill_and_its_restoration(stage: "S
     """The region is lost while it is drilled: a person evacuates it, and no restoration brings it back."""
     project, region = stage.deployment.project, stage.deployment.region("primary")
     where = (region, "--env", stage.deployment.env, "--local", "--yes", "--format", "json")
-    process = stage.start("--scenario", "evacuation")
-    try:
-        until(process, "hold")
-    finally:
-        process.kill()
-        process.communicate()
+    process = stage.reach("hold", "--scenario", "evacuation")
+    process.kill()
+    process.communicate()
     evacuated = project.run("evacuate", *where)
     assert evacuated.returncode == 0, evacuated.stderr
     restored = stage.restore()

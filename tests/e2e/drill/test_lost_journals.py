@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from payinfra.core.environment_lock import exclusive
-from tests.e2e.drill.conftest import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,12 +15,9 @@ if TYPE_CHECKING:
 
 def killed(stage: "Stage", scenario: str) -> "Path":
     """Kill a drill while its fault is held; its folder."""
-    process = stage.start("--scenario", scenario, "--hold", "60")
-    try:
-        until(process, "hold")
-    finally:
-        process.kill()
-        process.communicate()
+    process = stage.reach("hold", "--scenario", scenario, "--hold", "60")
+    process.kill()
+    process.communicate()
     drills = stage.deployment.project.folder / ".payinfra" / "local" / stage.deployment.env / "drills"
     return max(drills.iterdir())
 

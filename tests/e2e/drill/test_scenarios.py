@@ -45,9 +45,8 @@ def test_a_key_that_was_acknowledged_where_nobody_answers_now_stays_one_payment(
     """Replication stops, the primary acknowledges, is lost, and the client asks the secondary again."""
     # What the primary has acknowledged meanwhile is not in the survivor: as many as that are allowed here.
     arguments = ("--scenario", "replication-pause", "--scenario", "region-outage", "--rpo", "1000")
-    process = stage.start(*arguments, "--warm-up", "4", "--hold", "6", "--format", "json")
+    process = stage.reach("load", *arguments, "--warm-up", "4", "--hold", "6", "--format", "json")
     try:
-        until(process, "load")
         stage.deployment.control.inject(
             ReplicationPause()
         )  # The drill's own finds it in place, and lifts it.
@@ -68,9 +67,8 @@ def test_a_key_that_was_acknowledged_where_nobody_answers_now_stays_one_payment(
 def test_a_secondary_that_fails_when_it_is_needed_ends_the_drill_and_all_is_put_back(stage: "Stage") -> None:
     function = stage.deployment.output("lambda_function_name", "secondary")
     client = stage.deployment.client("lambda", "secondary")
-    process = stage.start("--scenario", "region-outage", "--hold", "60", "--format", "json")
+    process = stage.reach("hold", "--scenario", "region-outage", "--hold", "60", "--format", "json")
     try:
-        until(process, "hold")
         client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
         until(process, "restore")
         client.delete_function_concurrency(FunctionName=function)
