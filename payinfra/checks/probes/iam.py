@@ -75,9 +75,7 @@ def forbidden(live: ProbeContext, site: RegionUnderTest) -> tuple[SimulatedCall,
         SimulatedCall(of_key, keys.data),
         SimulatedCall(of_role, site.declared.function.role_arn),
         SimulatedCall(of_function, site.outputs.lambda_function_arn),
-        SimulatedCall(
-            ("ssm:GetParameter", "ssm:PutParameter"), _parameter_arn(live, site, Parameter.API_KEY)
-        ),
+        SimulatedCall(("ssm:PutParameter",), _parameter_arn(live, site, Parameter.API_KEY)),
         SimulatedCall(anywhere, "*"),
         SimulatedCall(("dynamodb:PutItem",), site.peer.dynamodb_table_arn),
         SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.peer.s3_bucket_name}/audit/x"),
@@ -164,6 +162,7 @@ def roles_trust_their_service(live: ProbeContext, site: RegionUnderTest) -> Verd
     severity=Severity.HIGH,
     risk="Audit records of a region are lost with it, or whoever gets the role reads or deletes them.",
     fix="Deploy again: the role was changed outside Terraform. Detach policies that nobody declared.",
+    needs_peer=True,
 )
 def replication_role_copies(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """IAM: SimulatePrincipalPolicy, ListRolePolicies, ListAttachedRolePolicies; KMS: ListResourceTags."""

@@ -11,8 +11,6 @@ from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.clients.aws_errors import NoData
 
 _ARN_PARTS = 6
-_GONE = ("AIDA", "AROA")
-"""What IAM puts into a policy in the place of a user or role that was deleted: nobody is it."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,11 @@ def _sample(pattern: str) -> str:
 
 def is_foreign(principal: str, account: str) -> bool:
     """Whether a principal, as policies and grants name one, is an identity of another account."""
-    if principal.endswith(".amazonaws.com"):
-        return False
-    if principal.startswith(_GONE):
-        return False
     parts = principal.split(":", _ARN_PARTS - 1)
-    return (parts[4] if len(parts) == _ARN_PARTS else principal) != account
+    if len(parts) == _ARN_PARTS:
+        return parts[4] != account
+    # Else a service; or what IAM writes for a user or role that was deleted, which nobody is.
+    return principal.isdecimal() and principal != account
 
 
 def refused(statements: Sequence[Statement], calls: Sequence[NeededAccess]) -> Iterator[str]:

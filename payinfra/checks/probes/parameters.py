@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from payinfra.checks.probes.apigateway import hidden
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
 from payinfra.checks.verdicts import Severity, Verdicts
+from payinfra.clients.aws_errors import NoData
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import Parameter
 from payinfra.core.published import PublishedDeployment
@@ -119,6 +120,8 @@ def _key_faults(live: ProbeContext, site: RegionUnderTest, name: str) -> Iterato
     filters: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Values": [name]}]
     found = [one for page in pages.paginate(ParameterFilters=filters) for one in page["Parameters"]]
     key = site.declared.keys.application
+    if not found:
+        raise NoData(f"DescribeParameters says nothing of {name} in {site.region}")
     for one in found:
         used = one.get("KeyId")
         if used not in (key, key.rpartition("/")[2]):

@@ -1224,6 +1224,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         "in us-west-2 is encrypted with alias/aws/ssm",
     ),
+    ("LIVE-SSM-003", says("ssm", "describe_parameters", {"Parameters": []}), ERROR, "says nothing of"),
     ("LIVE-SSM-001", both(switch(), published("{}")), FAIL, "/payment-demo/deployment: The published"),
     ("LIVE-SSM-001", switch(), PASS, ""),
     ("LIVE-SNS-003", topic_says(), FAIL, "cloudwatch.amazonaws.com may not sns:Publish"),
