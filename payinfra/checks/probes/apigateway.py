@@ -13,11 +13,14 @@ from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.http import HttpResponse
 from payinfra.clients.payments_api import PaymentsApi, read_api_key
 from payinfra.core.canary_contract import is_among
+from payinfra.core.naming import API_DEPLOYMENT
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigateway.type_defs import StageResponseTypeDef
+    from mypy_boto3_apigateway.type_defs import DomainNameResponseTypeDef, StageResponseTypeDef
 
 HEALTH_WITHIN_S = 2.0
+TLS_POLICY = "TLS_1_2"
+"""Of custom domains. A test holds it to the stack's."""
 _EVERY = "*/*"
 """How a stage's settings for all methods are called."""
 _NOBODYS = "payinfra-verify"
@@ -309,7 +312,7 @@ def hidden(value: str) -> str:
 
 @regional(
     "LIVE-API-007",
-    title="Custom domains are available and lead to the stage",
+    title="Custom domains are available, with the declared certificate and TLS, and lead to the stage",
     severity=Severity.HIGH,
     risk="The names of one's own lead nowhere in this region.",
     fix="Deploy again; a domain that is not available yet needs its certificate.",
@@ -327,6 +330,7 @@ def domains_lead_to_the_stage(live: ProbeContext, site: RegionUnderTest) -> Verd
             raise NotYet(f"{name} is UPDATING")
         if status != "AVAILABLE":
             faults.append(f"{name} is {status}")
+        faults += (f"{name}: {phrase}" for phrase in differences(_transport(live, site, domain)))
         pages = client.get_paginator("get_base_path_mappings").paginate(domainName=name)
         found = [
             (one.get("basePath"), one.get("restApiId"), one.get("stage"))
@@ -336,6 +340,20 @@ def domains_lead_to_the_stage(live: ProbeContext, site: RegionUnderTest) -> Verd
         if ("(none)", api.id, api.stage) not in found:
             faults.append(f"{name} does not lead to stage {api.stage} of {api.id}")
     return all_of(faults)
+
+
+def _transport(
+    live: ProbeContext, site: RegionUnderTest, domain: "DomainNameResponseTypeDef"
+) -> tuple[tuple[str, object, object], ...]:
+    """How clients connect to a custom domain."""
+    certificates = dict(zip((one.region for one in live.sites), live.declared.dns.certificates, strict=False))
+    found = domain.get("regionalCertificateArn")
+    clients = domain.get("mutualTlsAuthentication", {}).get("truststoreUri")
+    return (
+        ("TLS", domain.get("securityPolicy", TLS_POLICY), TLS_POLICY),
+        ("certificate", found, certificates.get(site.region, found)),
+        ("client certificates' store", clients, None),
+    )
 
 
 @regional(
@@ -379,9 +397,11 @@ def methods_lead_to_the_function(live: ProbeContext) -> Verdicts:
         )
         said = (*differences(compared), *_route_faults(live, site))
         faults += (f"{site.region}: {phrase}" for phrase in said)
+    shown = " and ".join(repr(one) for one in served)
     if len(set(served)) > 1:
-        shown = " and ".join(repr(one) for one in served)
         faults.append(f"the stages serve different deployments: {shown}")
+    elif not all(one.startswith(API_DEPLOYMENT) for one in served):
+        faults.append(f"the stages serve deployments that Terraform did not make: {shown}")
     return all_of(faults)
 
 

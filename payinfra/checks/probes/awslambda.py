@@ -64,6 +64,7 @@ def function_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdic
                 ("role", found.get("Role"), declared.role_arn),
                 ("tracing", found.get("TracingConfig", {}).get("Mode"), "Active"),
                 ("subnets", list(found.get("VpcConfig", {}).get("SubnetIds", [])), []),
+                ("alias leading to $LATEST", found.get("Version") == "$LATEST", False),
                 ("log group", _log_group(found, site), site.declared.log_groups.function),
                 ("versions beside the alias's", dict(routing.get("AdditionalVersionWeights", {})), {}),
                 *_told(live, site, _variables(found)),

@@ -826,6 +826,15 @@ def alarms_may_not_publish(at: Broken) -> Iterator[None]:
     set_to(before)
 
 
+@damages("LIVE-TAG-001")
+def tags_removed(at: Broken) -> Iterator[None]:
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_arn")
+    before = client.list_tags_of_resource(ResourceArn=table)["Tags"]
+    client.untag_resource(ResourceArn=table, TagKeys=[one["Key"] for one in before])
+    yield
+    client.tag_resource(ResourceArn=table, Tags=before)
+
+
 @damages("LIVE-R53-001", "LIVE-R53-002", *RINGING)
 def health_check_inverted(at: Broken) -> Iterator[None]:
     client, id = at.client("route53"), at.out("health_check_id")

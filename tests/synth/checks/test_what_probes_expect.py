@@ -1,11 +1,12 @@
 """What probes expect without its being declared is what the stack makes."""
 
 from payinfra.checks.probes import apigateway, awslambda, dynamodb, kms, monitoring
-from payinfra.stacks import kms_keys, payments_function, rest_api_contract
+from payinfra.stacks import kms_keys, payments_function, rest_api_contract, routing
 from payinfra.stacks.monitoring import LOG_METRICS
 
 
 def test_the_methods_that_lead_to_the_function() -> None:
+    assert apigateway.TLS_POLICY == routing.TLS_POLICY
     declared = {(one.method, one.path, one.needs_key) for one in rest_api_contract.ROUTES}
     assert {(one.method, one.path, apigateway.needs_key(one)) for one in apigateway.ROUTES} == declared
 

@@ -55,6 +55,9 @@ ENDPOINTS = Endpoints(
     {EAST: "http://127.0.0.1:1", WEST: "http://127.0.0.1:2"}, "http://127.0.0.1:3", "127.0.0.1:5353"
 )
 
+TAGS = {"Environment": "demo", "Project": "payments"}
+AS_TAGS = [{"Key": name, "Value": value} for name, value in TAGS.items()]
+
 Call = Mapping[str, Any]
 Reply = Callable[[str, Call], Any]
 
@@ -150,7 +153,7 @@ def declared(**changes: Any) -> Declared:
         ),
         "retention": DeclaredRetention(7, 7, 31, 30, None),
         "limits": DeclaredLimits(100.0, 200, 1000),
-        "tags": {},
+        "tags": TAGS,
         "alarm_email": None,
     }
     return Declared(**{**whole, **changes})
@@ -525,6 +528,8 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         ("apigateway", "get_account"): fixed(lambda _region: {"cloudwatchRoleArn": "role"}),
         ("apigateway", "get_domain_name"): lambda region, call: {
             "domainNameStatus": "AVAILABLE",
+            "securityPolicy": "TLS_1_2",
+            "regionalCertificateArn": f"certificate-{region}",
             "regionalDomainName": custom_domain(call["domainName"], region),
             "regionalHostedZoneId": f"Z-{region}",
         },
@@ -546,6 +551,10 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                 "Environment": {"Variables": variables(region)},
             }
         ),
+        ("lambda", "list_tags"): fixed(lambda _region: {"Tags": TAGS}),
+        ("sns", "list_tags_for_resource"): fixed(lambda _region: {"Tags": AS_TAGS}),
+        ("s3", "get_bucket_tagging"): fixed(lambda _region: {"TagSet": AS_TAGS}),
+        ("dynamodb", "list_tags_of_resource"): fixed(lambda _region: {"Tags": AS_TAGS}),
         ("lambda", "get_alias"): fixed(lambda _region: {"FunctionVersion": "1"}),
         ("lambda", "get_policy"): function_policy,
         ("lambda", "list_event_source_mappings"): fixed(
@@ -652,7 +661,7 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         ("iam", "list_attached_role_policies"): fixed(lambda _region: {"AttachedPolicies": []}),
         ("kms", "describe_key"): fixed(lambda _region: {"KeyMetadata": {"KeyState": "Enabled"}}),
         ("kms", "list_resource_tags"): fixed(
-            lambda _region: {"Tags": [{"TagKey": "Project", "TagValue": "payments"}]}
+            lambda _region: {"Tags": [{"TagKey": name, "TagValue": value} for name, value in TAGS.items()]}
         ),
         ("kms", "get_key_policy"): lambda region, call: {
             "Policy": json.dumps(key_policy(region, call["KeyId"]))

@@ -233,6 +233,11 @@ def declares(**fields: Any) -> Change:
 
 
 DELEGATED = declares(dns=replace(declared().dns, delegated=True, payments_path="/payments"))
+CERTIFIED = declares(
+    dns=replace(
+        declared().dns, delegated=True, certificates=tuple(f"certificate-{region}" for region in (EAST, WEST))
+    )
+)
 ON_ARM = declares(
     regions=tuple(
         replace(region, function=replace(region.function, architecture="arm64"))
@@ -991,6 +996,12 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         "the stages serve different deployments: 'contract 1' and 'old'",
     ),
+    (
+        "LIVE-API-009",
+        says("apigateway", "get_deployment", {}),
+        FAIL,
+        "the stages serve deployments that Terraform did not make: '' and ''",
+    ),
     ("LIVE-API-009", served("GET", "/payments", None), FAIL, "there is no GET /payments"),
     ("LIVE-API-009", served("GET", "/payments", {"apiKeyRequired": False}), FAIL, "need of a key is False"),
     ("LIVE-API-009", served("POST", "/payments", {"authorizationType": "AWS_IAM"}), FAIL, "is 'AWS_IAM'"),
@@ -1001,6 +1012,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "GET /evacuation leads to other/invocations",
     ),
     ("LIVE-FN-001", has(*CONFIGURATION, TracingConfig={"Mode": "PassThrough"}), FAIL, "tracing is 'PassT"),
+    ("LIVE-FN-001", has(*CONFIGURATION, Version="$LATEST"), FAIL, "alias leading to $LATEST is True"),
     ("LIVE-FN-001", has(*CONFIGURATION, VpcConfig={"SubnetIds": ["s"]}), FAIL, "subnets is ['s']"),
     ("LIVE-FN-001", has(*CONFIGURATION, LoggingConfig={"LogGroup": "/x"}), FAIL, "log group is '/x'"),
     (
@@ -1227,6 +1239,33 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-SSM-003", says("ssm", "describe_parameters", {"Parameters": []}), ERROR, "says nothing of"),
     ("LIVE-SSM-001", both(switch(), published("{}")), FAIL, "/payment-demo/deployment: The published"),
     ("LIVE-SSM-001", switch(), PASS, ""),
+    ("LIVE-TAG-001", sets(), PASS, ""),
+    (
+        "LIVE-TAG-001",
+        says("s3", "get_bucket_tagging", error("NoSuchTagSet", "there are none", "GetBucketTagging")),
+        FAIL,
+        "GetBucketTagging: there are none",
+    ),
+    (
+        "LIVE-TAG-001",
+        says("lambda", "list_tags", {"Tags": {"Environment": "x", "Project": "payments"}}),
+        FAIL,
+        "the function lacks the tag Environment = demo, or has another value",
+    ),
+    ("LIVE-API-007", both(CERTIFIED, has(*DOMAIN, securityPolicy="TLS_1_0")), FAIL, "TLS is 'TLS_1_0'"),
+    (
+        "LIVE-API-007",
+        both(CERTIFIED, has(*DOMAIN, regionalCertificateArn="other")),
+        FAIL,
+        "certificate is 'other', declared is 'certificate-us-east-1'",
+    ),
+    (
+        "LIVE-API-007",
+        both(CERTIFIED, has(*DOMAIN, mutualTlsAuthentication={"truststoreUri": "s3://x"})),
+        FAIL,
+        "client certificates' store is 's3://x'",
+    ),
+    ("LIVE-API-007", CERTIFIED, PASS, ""),
     ("LIVE-SNS-003", topic_says(), FAIL, "cloudwatch.amazonaws.com may not sns:Publish"),
     ("LIVE-SNS-003", topic_says(A_STRANGER), FAIL, "in us-east-1: stranger lets arn:aws:iam::111122223333"),
     ("LIVE-SNS-003", THIRD_REGION, FAIL, "the topic in ap-south-1: cloudwatch.amazonaws.com may not"),
