@@ -62,7 +62,9 @@ def forbidden(live: ProbeContext, site: RegionUnderTest) -> tuple[SimulatedCall,
     makes it more than it is."""
     table, keys = site.outputs.dynamodb_table_arn, site.declared.keys
     bucket = f"arn:aws:s3:::{site.outputs.s3_bucket_name}"
-    of_table = _of("dynamodb", "DeleteItem", "DeleteTable", "PutResourcePolicy", "UpdateTable")
+    of_table = _of(
+        "dynamodb", "BatchWriteItem", "DeleteItem", "DeleteTable", "PutResourcePolicy", "UpdateTable"
+    )
     of_bucket = _of("s3", "PutBucketPolicy", "PutLifecycleConfiguration", "PutReplicationConfiguration")
     of_key = _of("kms", "CreateGrant", "Decrypt", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion")
     of_role = _of("iam", "AttachRolePolicy", "PassRole", "PutRolePolicy", "UpdateAssumeRolePolicy")

@@ -100,9 +100,10 @@ def policy_denies_plain_http(live: ProbeContext, site: RegionUnderTest) -> Verdi
     closing = [one for one in statements if _denies_plain_http(one, bucket)]
     faults = [] if closing else ["no statement denies requests without TLS"]
     faults += (
-        f"{shown(one)} denies {', '.join(one.actions) or 'all but a few actions'}, which was not declared"
+        f"{shown(one)} {'allows' if one.allows else 'denies'} "
+        f"{', '.join(one.actions) or 'all but a few actions'}, which was not declared"
         for one in statements
-        if not one.allows and one not in closing
+        if one not in closing
     )
     return all_of((*faults, *strangers(statements, site.outputs.account)))
 

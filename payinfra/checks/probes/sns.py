@@ -1,6 +1,6 @@
 """The topics that alarms publish to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from payinfra.checks.probes.live_policies import NeededAccess, refused, statements_of, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
@@ -85,7 +85,7 @@ def subscription_is_confirmed(live: ProbeContext, site: RegionUnderTest) -> Verd
 
 @regional(
     "LIVE-SNS-003",
-    title="CloudWatch may publish to the alarm topic, and no stranger may use it",
+    title="CloudWatch may publish to the alarm topic, over TLS only, and no stranger may use it",
     severity=Severity.HIGH,
     risk="An alarm rings and reaches nobody, without an error anywhere; or others read or forge alarms.",
     fix=_REDEPLOY,
@@ -100,6 +100,11 @@ def alarms_reach_the_topic(live: ProbeContext, site: RegionUnderTest) -> Verdict
         alarm = f"arn:{site.outputs.partition}:cloudwatch:{topic.region}:{account}:alarm:{names.alarm('x')}"
         context = {"aws:sourceaccount": account, "aws:sourcearn": alarm, "aws:securetransport": "true"}
         needed = NeededAccess("cloudwatch.amazonaws.com", "sns:Publish", topic.arn, context)
-        said = (*refused(statements, [needed]), *strangers(statements, account))
+        in_clear = replace(needed, context={**context, "aws:securetransport": "false"})
+        said = (
+            *refused(statements, [needed]),
+            *strangers(statements, account),
+            *([] if tuple(refused(statements, [in_clear])) else ["it takes what does not come over TLS"]),
+        )
         faults += (f"the topic in {topic.region}: {phrase}" for phrase in said)
     return all_of(faults)

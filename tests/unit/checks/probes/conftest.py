@@ -844,6 +844,14 @@ def topic_policy(region: str) -> dict[str, Any]:
     return {
         "Statement": [
             {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Action": "sns:Publish",
+                "Resource": f"arn:aws:sns:{region}:123456789012:payment-demo-alarms",
+                "Principal": "*",
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+            {
                 "Sid": "Alarms",
                 "Effect": "Allow",
                 "Action": "sns:Publish",
@@ -853,7 +861,7 @@ def topic_policy(region: str) -> dict[str, Any]:
                     "StringEquals": {"aws:SourceAccount": "123456789012"},
                     "ArnLike": {"aws:SourceArn": alarm},
                 },
-            }
+            },
         ]
     }
 
@@ -923,12 +931,6 @@ def tls_policy(region: str) -> dict[str, Any]:
     arn = f"arn:aws:s3:::{bucket(region)}"
     return {
         "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
-                "Action": "s3:GetObject",
-                "Resource": f"{arn}/*",
-            },
             {
                 "Effect": "Deny",
                 "Principal": "*",

@@ -166,7 +166,7 @@ def copied(*, twice: bool = False, **rule: Any) -> Change:
 def policy(**statement: Any) -> Change:
     def change(fake: FakeEnv) -> None:
         def reply(region: str, _call: Any) -> Any:
-            return {"Policy": json.dumps({"Statement": {**tls_policy(region)["Statement"][1], **statement}})}
+            return {"Policy": json.dumps({"Statement": {**tls_policy(region)["Statement"][0], **statement}})}
 
         fake.answers["s3", "get_bucket_policy"] = reply
 
@@ -478,6 +478,22 @@ def key_says(*more: dict[str, Any], only: str = "") -> Change:
         return {"Policy": json.dumps({"Statement": [*kept, *more]})}
 
     return lambda fake: fake.answers.update({("kms", "get_key_policy"): reply})
+
+
+def topic_without(sid: str) -> Change:
+    """The topic's policy lacks a statement."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["sns", "get_topic_attributes"]
+
+        def reply(region: str, call: Any) -> Any:
+            kept = [one for one in topic_policy(region)["Statement"] if one["Sid"] != sid]
+            attributes = before(region, call)["Attributes"]
+            return {"Attributes": {**attributes, "Policy": json.dumps({"Statement": kept})}}
+
+        fake.answers["sns", "get_topic_attributes"] = reply
+
+    return change
 
 
 def published(value: str) -> Change:
@@ -873,7 +889,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "LIVE-IAM-002",
         says("iam", "simulate_principal_policy", {"EvaluationResults": []}),
         ERROR,
-        "SimulatePrincipalPolicy says nothing of dynamodb:DeleteItem on",
+        "SimulatePrincipalPolicy says nothing of dynamodb:BatchWriteItem on",
     ),
     (
         "LIVE-KMS-001",
@@ -1267,6 +1283,13 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ),
     ("LIVE-API-007", CERTIFIED, PASS, ""),
     ("LIVE-SNS-003", topic_says(), FAIL, "cloudwatch.amazonaws.com may not sns:Publish"),
+    ("LIVE-SNS-003", topic_without("TlsOnly"), FAIL, "it takes what does not come over TLS"),
+    (
+        "LIVE-S3-004",
+        policy_with({**A_STRANGER, "Principal": {"AWS": "arn:aws:iam::123456789012:role/x"}}),
+        FAIL,
+        "stranger allows *, which was not declared",
+    ),
     ("LIVE-SNS-003", topic_says(A_STRANGER), FAIL, "in us-east-1: stranger lets arn:aws:iam::111122223333"),
     ("LIVE-SNS-003", THIRD_REGION, FAIL, "the topic in ap-south-1: cloudwatch.amazonaws.com may not"),
 )
