@@ -365,21 +365,30 @@ OPERATIONS: Mapping[Operation, Needs] = {
     Operation.VERIFY: {
         ArnGroup.API_SETTINGS: ("apigateway:GET",),
         ArnGroup.APIS: ("apigateway:GET",),
+        # Another usage plan may cover the stage.
+        ArnGroup.API_LISTS: ("apigateway:GET",),
         ArnGroup.TABLES: _of(
             "dynamodb",
             "DeleteItem",
             "DescribeContinuousBackups",
             "DescribeTable",
+            "DescribeTimeToLive",
             "GetItem",
+            "GetResourcePolicy",
+            "ListTagsOfResource",
             "PutItem",
             "Query",
         ),
         ArnGroup.BUCKETS: _of(
             "s3",
+            "GetBucketObjectLockConfiguration",
+            "GetBucketOwnershipControls",
             "GetBucketPolicy",
             "GetBucketPublicAccessBlock",
+            "GetBucketTagging",
             "GetBucketVersioning",
             "GetEncryptionConfiguration",
+            "GetLifecycleConfiguration",
             "GetReplicationConfiguration",
             # Without it S3 answers 403 for a missing object (S3 API reference, HeadObject).
             "ListBucket",
@@ -398,6 +407,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GenerateDataKey",
             "GetKeyPolicy",
             "GetKeyRotationStatus",
+            "ListGrants",
             "ListResourceTags",
         ),
         ArnGroup.FUNCTIONS: _of(
@@ -407,11 +417,14 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GetFunctionConcurrency",
             "GetFunctionConfiguration",
             "GetPolicy",
+            "ListTags",
         ),
-        ArnGroup.ROLES: ("iam:SimulatePrincipalPolicy",),
+        ArnGroup.ROLES: _of(
+            "iam", "GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "SimulatePrincipalPolicy"
+        ),
         ArnGroup.LOG_GROUPS: _of("logs", "DescribeMetricFilters", "FilterLogEvents"),
         ArnGroup.DASHBOARDS: ("cloudwatch:GetDashboard",),
-        ArnGroup.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
+        ArnGroup.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic", "ListTagsForResource"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus"),
         ArnGroup.RECORDS: ("route53:ChangeResourceRecordSets",),
@@ -420,6 +433,8 @@ OPERATIONS: Mapping[Operation, Needs] = {
             *_of("cloudwatch", "DescribeAlarms", "GetMetricData"),
             "logs:DescribeLogGroups",
             "kms:ListAliases",
+            "lambda:ListEventSourceMappings",
+            "ssm:DescribeParameters",
         ),
     },
     # Each fault with its rollback; a drill removes its payments afterwards.

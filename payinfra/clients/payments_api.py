@@ -133,6 +133,10 @@ class PaymentsApi:
         """Get a payment, whatever the answer."""
         return self.http.ask("GET", f"{self.url}/{payment_id}", {**self._key, **self.headers})
 
+    def newest(self) -> "HttpResponse":
+        """Get the newest accepted payment, in a list, whatever the answer."""
+        return self.http.ask("GET", f"{self.url}?status=accepted&limit=1", {**self._key, **self.headers})
+
     def post(self, body: Mapping[str, object]) -> "HttpResponse":
         """Post a body without an idempotency key, whatever the answer."""
         return self.http.ask("POST", self.url, {**self._key, **self.headers}, body)
@@ -166,6 +170,13 @@ class PaymentsApi:
         answer = self.get(payment_id)
         if answer.status != OK:
             raise _not_yet(answer.status, f"{self.name}GET /payments/{payment_id} answered {answer.said()}")
+        return answer
+
+    def read_newest(self) -> "HttpResponse":
+        """List the newest accepted payment. Raises as `read`."""
+        answer = self.newest()
+        if answer.status != OK:
+            raise _not_yet(answer.status, f"{self.name}GET /payments answered {answer.said()}")
         return answer
 
     @property

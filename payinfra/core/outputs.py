@@ -102,12 +102,34 @@ class RegionOutputs:
 
 @dataclass(frozen=True)
 class DeclaredAlarm:
-    """An alarm that must exist, and the metric that it watches."""
+    """An alarm that must exist, and the metric that it watches.
+
+    Attributes:
+        rule: how it judges, as `alarm_rule` writes it; None where an earlier version deployed it.
+    """
 
     name: str
     namespace: str
     metric: str
     threshold: float
+    rule: str | None = None
+
+
+_COMPARISONS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
+
+
+def alarm_rule(
+    *, statistic: str, comparison: str, period_s: int, periods: int, to_alarm: int, missing: str
+) -> str:
+    """How an alarm judges its metric, in few words: a parameter of 4 KB has those of all alarms.
+
+    Args:
+        comparison: CloudWatch's ComparisonOperator.
+        periods: over how many of `period_s` seconds, of which `to_alarm` must be beyond the threshold.
+        missing: what a period without data counts as.
+    """
+    operator = _COMPARISONS.get(comparison, comparison)
+    return f"{statistic}{operator} {to_alarm}/{periods}x{period_s}s {missing}"
 
 
 @dataclass(frozen=True)
@@ -329,6 +351,10 @@ class Declared:
         for name in ("extension", "own_canary"):
             if not content[name]:  # an environment without one has the same text as ever
                 del content[name]
+        for alarms in (content["health"]["alarms"], *(one["alarms"] for one in content["regions"])):
+            for alarm in alarms:
+                if alarm["rule"] is None:  # likewise
+                    del alarm["rule"]
         for region in content["regions"]:
             if region["function"]["architecture"] is None:  # likewise
                 del region["function"]["architecture"]

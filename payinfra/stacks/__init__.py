@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.naming import regions_used
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
@@ -105,7 +106,7 @@ def synthesize(
     app = App(outdir=str(out))
     local = endpoints if settings.is_local else None
     if local is not None:
-        write_config_files(folder, local, settings.regions)
+        write_config_files(folder, local, regions_used(settings.regions))
     props = StackProps(settings, CodeProps(ZIP_NAME, sha256), local, canary)
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
-from payinfra.core.outputs import DeclaredAlarm
+from payinfra.core.outputs import DeclaredAlarm, alarm_rule
 from payinfra.stacks.component import Scope, StackComponent, at
 from payinfra.stacks.iam_documents import StatementProps, document
 from payinfra.stacks.region_context import RegionContext
@@ -48,7 +48,20 @@ class Alarm:
     @property
     def declared(self) -> DeclaredAlarm:
         """What verify must know of it."""
-        return DeclaredAlarm(self.name, self.namespace, self.metric, self.threshold)
+        rule = alarm_rule(
+            statistic=self.statistic,
+            comparison=self.comparison,
+            period_s=PERIOD_S,
+            periods=self.periods,
+            to_alarm=self.to_alarm,
+            missing=self.missing,
+        )
+        return DeclaredAlarm(self.name, self.namespace, self.metric, self.threshold, rule)
+
+    @property
+    def comparison(self) -> str:
+        """CloudWatch's name of the comparison with the threshold."""
+        return "LessThanThreshold" if self.below else "GreaterThanOrEqualToThreshold"
 
 
 def add_alarm(scope: Scope, alarm: Alarm, *, place: RegionContext, topic_arn: str) -> None:
@@ -68,7 +81,7 @@ def add_alarm(scope: Scope, alarm: Alarm, *, place: RegionContext, topic_arn: st
         evaluation_periods=alarm.periods,
         datapoints_to_alarm=alarm.to_alarm,
         threshold=alarm.threshold,
-        comparison_operator="LessThanThreshold" if alarm.below else "GreaterThanOrEqualToThreshold",
+        comparison_operator=alarm.comparison,
         treat_missing_data=alarm.missing,
         actions_enabled=True,
         alarm_actions=[topic_arn],

@@ -35,7 +35,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.lambda_alias import LambdaAlias
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 
-from payinfra.core.naming import STAGE
+from payinfra.core.naming import API_DEPLOYMENT, STAGE
 from payinfra.stacks import rest_api_contract as contract
 from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.region_context import RegionContext
@@ -121,7 +121,7 @@ class PaymentsRestApi(StackComponent):
             provider=self._provider,
             rest_api_id=self.id,
             # API Gateway keeps the description and not the triggers: a state that is lost can be made again.
-            description=f"contract {fingerprint}",
+            description=f"{API_DEPLOYMENT}{fingerprint}",
             triggers={"contract": fingerprint},
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             depends_on=parts,

@@ -13,5 +13,6 @@ MODULES = (
     "kms",
     "parameters",
     "sns",
+    "tags",
 )
 """The modules that hold probes, in the order of the documentation."""

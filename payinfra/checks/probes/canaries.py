@@ -16,7 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.clients import canary
+from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.canary import CANARY
+from payinfra.clients.http import HttpResponse
 from payinfra.clients.payments_api import PaymentRequest
 from payinfra.core.naming import CUSTOMER_INDEX, objects_of_tests
 
@@ -49,6 +51,19 @@ def payment(live: ProbeContext, where: str) -> PaymentRequest:
         {"canary": live.run},
         live.declared.canary,
     )
+
+
+def id_of(live: ProbeContext, paid: HttpResponse) -> str:
+    """The id of a canary payment, by the answer to it.
+
+    Raises:
+        NotYet: the answer names none, so that nothing can be looked for by it.
+    """
+    name = live.declared.canary.id_field
+    found = paid.fields().get(name)
+    if not found:
+        raise NotYet(f"the answer to POST /payments names no payment in {name}")
+    return str(found)
 
 
 def remove_payment(live: ProbeContext, site: RegionUnderTest, payment_id: str) -> None:

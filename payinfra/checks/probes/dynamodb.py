@@ -2,16 +2,27 @@
 
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from payinfra.checks.probes import canaries
+from payinfra.checks.probes.live_policies import statements_of, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
-from payinfra.clients.aws_errors import NotYet
+from payinfra.clients.aws_errors import NotYet, is_absent
+from payinfra.core.naming import INDEXES
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+    from mypy_boto3_dynamodb.type_defs import (
+        GlobalSecondaryIndexDescriptionTypeDef,
+        TableDescriptionTypeDef,
+    )
 
 VERSION = "2019.11.21"
 """Of global tables: the one that replicates by itself (DynamoDB developer guide)."""
+RECOVERY_DAYS = 35
+"""How far back a table can be recovered, in days: what DynamoDB takes if nothing is said (API reference,
+PointInTimeRecoverySpecification)."""
+_UNLIMITED = -1
 _PASSING = frozenset({"CREATING", "UPDATING", "IN_PROGRESS"})
 _REDEPLOY = "Deploy again: the table was changed outside Terraform."
 
@@ -71,7 +82,7 @@ def table_has_its_key(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 
 @regional(
     "LIVE-DDB-003",
-    title="Point-in-time recovery is on",
+    title="Point-in-time recovery is on, for all of its 35 days",
     severity=Severity.HIGH,
     risk="Payments that were overwritten or deleted cannot be brought back.",
     fix=_REDEPLOY,
@@ -82,14 +93,20 @@ def recovery_is_on(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
         TableName=site.outputs.dynamodb_table_name
     )
     recovery = found["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    days = recovery.get("RecoveryPeriodInDays", RECOVERY_DAYS)
     return all_of(
-        differences((("point-in-time recovery", recovery.get("PointInTimeRecoveryStatus"), "ENABLED"),))
+        differences(
+            (
+                ("point-in-time recovery", recovery.get("PointInTimeRecoveryStatus"), "ENABLED"),
+                ("its days", days, RECOVERY_DAYS),
+            )
+        )
     )
 
 
 @regional(
     "LIVE-DDB-004",
-    title="The declared indexes are active",
+    title="The declared indexes are active, and hold whole payments",
     severity=Severity.HIGH,
     risk="Payments cannot be listed.",
     fix=_REDEPLOY,
@@ -97,14 +114,20 @@ def recovery_is_on(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 )
 def indexes_are_active(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """DynamoDB: DescribeTable."""
-    found = {
-        one.get("IndexName"): one.get("IndexStatus")
-        for one in _table(live, site).get("GlobalSecondaryIndexes", [])
-    }
-    states = [(name, found.get(name)) for name in live.declared.table.indexes]
+    nothing: GlobalSecondaryIndexDescriptionTypeDef = {}
+    found = {one.get("IndexName"): one for one in _table(live, site).get("GlobalSecondaryIndexes", [])}
+    states = [(name, found.get(name, nothing).get("IndexStatus")) for name in live.declared.table.indexes]
     if any(state in _PASSING for _, state in states):
         raise NotYet("; ".join(f"{name} is {state}" for name, state in states if state in _PASSING))
-    return all_of(differences((f"index {name}", state, "ACTIVE") for name, state in states))
+    holding = [
+        (name, found[name].get("Projection", {}).get("ProjectionType")) for name in INDEXES if name in found
+    ]
+    return all_of(
+        (
+            *differences((f"index {name}", state, "ACTIVE") for name, state in states),
+            *differences((f"projection of index {name}", kind, "ALL") for name, kind in holding),
+        )
+    )
 
 
 @regional(
@@ -150,3 +173,56 @@ def writes_reach_the_other_region(live: ProbeContext, site: RegionUnderTest) -> 
     finally:
         here.delete_item(TableName=table, Key=key)
     return Verdict.passed(f"seen in {site.peer.region} after {lag_s * 1000:.0f} ms")
+
+
+@regional(
+    "LIVE-DDB-007",
+    title="No payment expires, and the table takes as many requests as come",
+    severity=Severity.CRITICAL,
+    risk="DynamoDB deletes payments by itself, or refuses them under an ordinary load.",
+    fix=f"{_REDEPLOY} Time to live and maximum throughput are in no deployment: take them back by hand.",
+)
+def table_keeps_and_takes_all(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """DynamoDB: DescribeTimeToLive, DescribeTable."""
+    client, name = live.aws.dynamodb(site.region), site.outputs.dynamodb_table_name
+    expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    table = _table(live, site)
+    mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    faults = list(differences((("billing mode", mode, "PAY_PER_REQUEST"),)))
+    if expiry.get("TimeToLiveStatus", "DISABLED") not in ("DISABLED", "DISABLING"):
+        faults.append(f"items expire by their attribute {expiry.get('AttributeName')}")
+    throughputs = {"the table": table.get("OnDemandThroughput", {})} | {
+        f"index {one.get('IndexName')}": one.get("OnDemandThroughput", {})
+        for one in table.get("GlobalSecondaryIndexes", [])
+    }
+    for what, throughput in throughputs.items():
+        limits = (throughput.get("MaxReadRequestUnits"), throughput.get("MaxWriteRequestUnits"))
+        if any(limit not in (None, _UNLIMITED) for limit in limits):
+            faults.append(f"{what} takes {limits[0]} reads and {limits[1]} writes a second at most")
+    return all_of(faults)
+
+
+@regional(
+    "LIVE-DDB-008",
+    title="The table's policy lets no stranger in, and it is copied to no other region",
+    severity=Severity.CRITICAL,
+    risk="Another account reads or changes payments, or they lie where nobody looks after them.",
+    fix="Remove the policy (`aws dynamodb delete-resource-policy`) or the replica: none was deployed.",
+)
+def table_is_closed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """DynamoDB: GetResourcePolicy, DescribeTable."""
+    client = live.aws.dynamodb(site.region)
+    elsewhere = sorted(
+        str(one.get("RegionName"))
+        for one in _table(live, site).get("Replicas", [])
+        if one.get("RegionName") not in (site.region, site.peer.region)
+    )
+    faults = [f"it has a replica in {region}" for region in elsewhere]
+    try:
+        found = client.get_resource_policy(ResourceArn=site.outputs.dynamodb_table_arn)
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+    else:
+        faults += strangers(statements_of(found["Policy"]), site.outputs.account)
+    return all_of(faults)

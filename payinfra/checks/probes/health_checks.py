@@ -16,6 +16,7 @@ from payinfra.clients.aws_errors import NoData, NotYet
 HEALTHY_SHARE = 0.18
 """A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""
 FRESH = timedelta(minutes=5)
+HTTPS_PORT = 443
 
 
 @regional(
@@ -37,6 +38,8 @@ def health_check_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Ve
                 ("Inverted", config.get("Inverted", False), False),
                 ("type", config.get("Type"), "HTTPS"),
                 ("name", config.get("FullyQualifiedDomainName"), site.declared.api.execute_host),
+                ("port", config.get("Port"), HTTPS_PORT),
+                ("SNI", config.get("EnableSNI"), True),
                 ("path", config.get("ResourcePath"), health.path),
                 ("interval in s", config.get("RequestInterval"), health.interval_s),
                 ("threshold", config.get("FailureThreshold"), health.threshold),
@@ -101,6 +104,8 @@ def switch_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdicts
                 ("page's Disabled", flag.get("Disabled", False), False),
                 ("page's Inverted", flag.get("Inverted", False), True),
                 ("page's name", flag.get("FullyQualifiedDomainName"), site.peer_declared.api.execute_host),
+                ("page's port", flag.get("Port"), HTTPS_PORT),
+                ("page's SNI", flag.get("EnableSNI"), True),
                 ("page's path", flag.get("ResourcePath"), wanted.page),
                 ("page's interval in s", flag.get("RequestInterval"), wanted.interval_s),
                 ("page's threshold", flag.get("FailureThreshold"), wanted.threshold),

@@ -1,9 +1,12 @@
 """What the function's role may do and what it must not, by IAM's own judgement."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from payinfra.checks.manifest.policies import Principal
+from payinfra.checks.probes.live_policies import NeededAccess, refused, statements_of, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
@@ -32,7 +35,8 @@ def needed(live: ProbeContext, site: RegionUnderTest, stream_arn: str) -> tuple[
             SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/{prefix}x")
             for prefix in (AUDIT_PREFIX, TEST_PREFIX)
         ),
-        SimulatedCall(("ssm:GetParameter",), _parameter_arn(live, site)),
+        SimulatedCall(("ssm:GetParameter",), _parameter_arn(live, site, Parameter.CURSORS)),
+        *_flag_calls(live, site),
         SimulatedCall(("sns:Publish",), site.outputs.sns_topic_arn),
         SimulatedCall(("kms:Decrypt", "kms:GenerateDataKey"), keys.audit, "sns"),
         SimulatedCall(("kms:Decrypt",), keys.data, "dynamodb"),
@@ -43,19 +47,45 @@ def needed(live: ProbeContext, site: RegionUnderTest, stream_arn: str) -> tuple[
     )
 
 
-def forbidden(site: RegionUnderTest) -> tuple[SimulatedCall, ...]:
-    """What the function must not do: above all, nothing in its peer's region and nothing that loses data."""
+def _flag_calls(live: ProbeContext, site: RegionUnderTest) -> tuple[SimulatedCall, ...]:
+    """Reading the flag of an evacuation; where fail-back is manual, also setting it."""
+    evacuation = live.declared.evacuation
+    if evacuation is None:
+        return ()
+    more = ("ssm:PutParameter",) if evacuation.failback == "manual" else ()
+    flag = _parameter_arn(live, site, Parameter.EVACUATED)
+    return (SimulatedCall(("ssm:GetParameter", *more), flag),)
+
+
+def forbidden(live: ProbeContext, site: RegionUnderTest) -> tuple[SimulatedCall, ...]:
+    """What the function must not do: nothing in its peer's region, nothing that loses data, and nothing that
+    makes it more than it is."""
     table, keys = site.outputs.dynamodb_table_arn, site.declared.keys
     bucket = f"arn:aws:s3:::{site.outputs.s3_bucket_name}"
+    of_table = _of(
+        "dynamodb", "BatchWriteItem", "DeleteItem", "DeleteTable", "PutResourcePolicy", "UpdateTable"
+    )
+    of_bucket = _of("s3", "PutBucketPolicy", "PutLifecycleConfiguration", "PutReplicationConfiguration")
+    of_key = _of("kms", "CreateGrant", "Decrypt", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion")
+    of_role = _of("iam", "AttachRolePolicy", "PassRole", "PutRolePolicy", "UpdateAssumeRolePolicy")
+    of_function = _of("lambda", "AddPermission", "UpdateFunctionCode", "UpdateFunctionConfiguration")
+    anywhere = ("iam:CreateUser", "secretsmanager:GetSecretValue", "sts:AssumeRole")
     return (
-        SimulatedCall(("dynamodb:DeleteItem", "dynamodb:DeleteTable"), table),
+        SimulatedCall(of_table, table),
         SimulatedCall(("s3:DeleteObject", "s3:GetObject"), f"{bucket}/audit/x"),
-        SimulatedCall(("s3:PutBucketPolicy",), bucket),
-        SimulatedCall(("kms:Decrypt", "kms:ScheduleKeyDeletion"), keys.data),
-        SimulatedCall(("iam:PassRole",), site.declared.function.role_arn),
+        SimulatedCall(of_bucket, bucket),
+        SimulatedCall(of_key, keys.data),
+        SimulatedCall(of_role, site.declared.function.role_arn),
+        SimulatedCall(of_function, site.outputs.lambda_function_arn),
+        SimulatedCall(("ssm:PutParameter",), _parameter_arn(live, site, Parameter.API_KEY)),
+        SimulatedCall(anywhere, "*"),
         SimulatedCall(("dynamodb:PutItem",), site.peer.dynamodb_table_arn),
         SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.peer.s3_bucket_name}/audit/x"),
     )
+
+
+def _of(service: str, *actions: str) -> tuple[str, ...]:
+    return tuple(f"{service}:{action}" for action in actions)
 
 
 @regional(
@@ -69,14 +99,10 @@ def role_allows_what_is_needed(live: ProbeContext, site: RegionUnderTest) -> Ver
     """IAM: SimulatePrincipalPolicy; DynamoDB: DescribeTable, for the stream's ARN; KMS: ListResourceTags."""
     table = live.aws.dynamodb(site.region).describe_table(TableName=site.outputs.dynamodb_table_name)
     asks = needed(live, site, table["Table"].get("LatestStreamArn", ""))
-    refused = [one for one in _decisions(live, site, asks) if one.said != "allowed"]
-    for one in refused:
-        if one.said == "implicitDeny" and one.unknown_tags:
-            raise NoData(
-                f"{one.action} on {one.resource} depends on {', '.join(one.unknown_tags)}, "
-                "which SimulatePrincipalPolicy does not look up"
-            )
-    return all_of(f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in refused)
+    denied = [one for one in _decisions(live, site, asks) if one.said != "allowed"]
+    for one in denied:
+        _must_be_known(one)
+    return all_of(f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in denied)
 
 
 @regional(
@@ -90,8 +116,88 @@ def role_allows_nothing_else(live: ProbeContext, site: RegionUnderTest) -> Verdi
     """IAM: SimulatePrincipalPolicy; KMS: ListResourceTags."""
     return all_of(
         f"{one.action} on {one.resource} is allowed"
-        for one in _decisions(live, site, forbidden(site))
+        for one in _decisions(live, site, forbidden(live, site))
         if one.said == "allowed"
+    )
+
+
+@regional(
+    "LIVE-IAM-003",
+    title="The roles of the function and of replication trust their service alone",
+    severity=Severity.CRITICAL,
+    risk="Others take the role on, and with it the payments; or the service cannot, and nothing works.",
+    fix="Deploy again: the role was changed outside Terraform.",
+)
+def roles_trust_their_service(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """IAM: GetRole."""
+    client = live.aws.iam(site.region)
+    faults: list[str] = []
+    for arn, service in (
+        (site.declared.function.role_arn, "lambda.amazonaws.com"),
+        (site.declared.replication_role_arn, "s3.amazonaws.com"),
+    ):
+        name = arn.rpartition("/")[2]
+        document: object = client.get_role(RoleName=name)["Role"].get("AssumeRolePolicyDocument", {})
+        statements = statements_of(document if isinstance(document, str) else json.dumps(document))
+        context = {"aws:sourceaccount": site.outputs.account}
+        others = sorted(
+            {
+                principal.id
+                for statement in statements
+                if statement.allows
+                for principal in (*statement.principals, *statement.not_principals)
+                if principal != Principal("Service", service)
+            }
+        )
+        said = (
+            *refused(statements, [NeededAccess(service, "sts:AssumeRole", context=context)]),
+            *strangers(statements, site.outputs.account),
+            *(f"{other} may take it on" for other in others),
+        )
+        faults += (f"{name}: {phrase}" for phrase in dict.fromkeys(said))
+    return all_of(faults)
+
+
+@regional(
+    "LIVE-IAM-004",
+    title="The replication role copies, and does nothing else",
+    severity=Severity.HIGH,
+    risk="Audit records of a region are lost with it, or whoever gets the role reads or deletes them.",
+    fix="Deploy again: the role was changed outside Terraform. Detach policies that nobody declared.",
+    needs_peer=True,
+)
+def replication_role_copies(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """IAM: SimulatePrincipalPolicy, ListRolePolicies, ListAttachedRolePolicies; KMS: ListResourceTags."""
+    role, names, client = site.declared.replication_role_arn, live.outputs.names, live.aws.iam(site.region)
+    denied = [one for one in _decisions(live, site, _copying(site), role) if one.said != "allowed"]
+    for one in denied:
+        _must_be_known(one)
+    faults = [f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in denied]
+    name = role.rpartition("/")[2]
+    inline = [
+        policy
+        for page in client.get_paginator("list_role_policies").paginate(RoleName=name)
+        for policy in page["PolicyNames"]
+    ]
+    attached = [
+        policy.get("PolicyName", "")
+        for page in client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+        for policy in page["AttachedPolicies"]
+    ]
+    others = (policy for policy in (*inline, *attached) if policy != names.replication_policy)
+    return all_of((*faults, *(f"it has the policy {policy}, which was not declared" for policy in others)))
+
+
+def _copying(site: RegionUnderTest) -> tuple[SimulatedCall, ...]:
+    """What S3 does in the name of the role (S3 user guide, "Setting up permissions for live replication")."""
+    here, there = (f"arn:aws:s3:::{one.s3_bucket_name}" for one in (site.outputs, site.peer))
+    source = _of("s3", "GetObjectVersionForReplication", "GetObjectVersionAcl", "GetObjectVersionTagging")
+    return (
+        SimulatedCall(_of("s3", "GetReplicationConfiguration", "ListBucket"), here),
+        SimulatedCall(source, f"{here}/{AUDIT_PREFIX}x"),
+        SimulatedCall(_of("s3", "ReplicateDelete", "ReplicateObject"), f"{there}/{AUDIT_PREFIX}x"),
+        SimulatedCall(("kms:Decrypt",), site.declared.keys.audit, "s3"),
+        SimulatedCall(_of("kms", "Encrypt", "GenerateDataKey"), site.peer_declared.keys.audit, "s3"),
     )
 
 
@@ -105,10 +211,25 @@ class SimulatedAnswer:
     unknown_tags: tuple[str, ...] = ()
 
 
+def _must_be_known(answer: SimulatedAnswer) -> None:
+    """Nothing, where what the simulator was not told does not matter.
+
+    Raises:
+        NoData: it may.
+    """
+    if answer.said == "implicitDeny" and answer.unknown_tags:
+        raise NoData(
+            f"{answer.action} on {answer.resource} depends on {', '.join(answer.unknown_tags)}, "
+            "which SimulatePrincipalPolicy does not look up"
+        )
+
+
 def _decisions(
-    live: ProbeContext, site: RegionUnderTest, asks: tuple[SimulatedCall, ...]
+    live: ProbeContext, site: RegionUnderTest, asks: tuple[SimulatedCall, ...], role_arn: str = ""
 ) -> Iterator[SimulatedAnswer]:
-    """IAM's answer to each action. A call with several resources would mix each with each.
+    """IAM's answer to each action of a role, the function's if none is named.
+
+    A call with several resources would mix each with each.
 
     The simulator looks no tag up (IAM API reference, SimulatePrincipalPolicy): those of the keys, by which a
     permissions boundary may allow their use, are read first and passed as context.
@@ -117,14 +238,18 @@ def _decisions(
         NoData: IAM says nothing of an action.
     """
     simulations = live.aws.iam(site.region).get_paginator("simulate_principal_policy")
-    keys = set(asdict(site.declared.keys).values())
-    tags = {arn: _tags(live, site, arn) for arn in keys & {ask.resource for ask in asks}}
+    asked = {ask.resource for ask in asks}
+    tags = {
+        arn: _tags(live, region, arn)
+        for region, keys in ((site.region, site.declared.keys), (site.peer.region, site.peer_declared.keys))
+        for arn in set(asdict(keys).values()) & asked
+    }
     for ask in asks:
         context = {**tags.get(ask.resource, {})}
         if ask.via:
-            context["kms:ViaService"] = f"{ask.via}.{site.region}.amazonaws.com"
+            context["kms:ViaService"] = f"{ask.via}.{_region_of(ask.resource)}.amazonaws.com"
         pages = simulations.paginate(
-            PolicySourceArn=site.declared.function.role_arn,
+            PolicySourceArn=role_arn or site.declared.function.role_arn,
             ActionNames=list(ask.actions),
             ResourceArns=[ask.resource],
             ContextEntries=[
@@ -140,9 +265,13 @@ def _decisions(
             yield SimulatedAnswer(action, ask.resource, result["EvalDecision"], _unknown_tags(result))
 
 
-def _tags(live: ProbeContext, site: RegionUnderTest, key: str) -> Mapping[str, str]:
+def _region_of(arn: str) -> str:
+    return arn.split(":")[3]
+
+
+def _tags(live: ProbeContext, region: str, key: str) -> Mapping[str, str]:
     """A key's tags, as the condition keys that policies name them by."""
-    pages = live.aws.kms(site.region).get_paginator("list_resource_tags").paginate(KeyId=key)
+    pages = live.aws.kms(region).get_paginator("list_resource_tags").paginate(KeyId=key)
     return {f"aws:ResourceTag/{tag['TagKey']}": tag["TagValue"] for page in pages for tag in page["Tags"]}
 
 
@@ -153,8 +282,8 @@ def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted({key for key in missing if key.lower().startswith("aws:resourcetag/")}))
 
 
-def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
-    return site.outputs.arn("ssm", f"parameter{live.outputs.names.parameter(Parameter.CURSORS)}")
+def _parameter_arn(live: ProbeContext, site: RegionUnderTest, what: Parameter) -> str:
+    return site.outputs.arn("ssm", f"parameter{live.outputs.names.parameter(what)}")
 
 
 def _log_stream_arn(site: RegionUnderTest) -> str:

@@ -1,10 +1,12 @@
 """What watches the environment: alarms, log groups, metric filters, dashboards; and a line in the log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.apigateway import keyed_api
+from payinfra.checks.probes.awslambda import SERVICE
 from payinfra.checks.probes.model import (
     FIRST_REPORTS_S,
     ProbeContext,
@@ -17,10 +19,11 @@ from payinfra.checks.probes.model import (
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet
 from payinfra.core.evacuation import FAILOVER_METRIC
-from payinfra.core.outputs import DeclaredAlarm
+from payinfra.core.outputs import DeclaredAlarm, alarm_rule
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+    from mypy_boto3_logs.type_defs import MetricFilterTypeDef, MetricTransformationTypeDef
 
 _REDEPLOY = "Deploy again: it was changed outside Terraform."
 _AT_ONCE = 100
@@ -38,25 +41,67 @@ def _alarms(
 
 
 def _alarm_faults(
-    found: Mapping[str, "MetricAlarmTypeDef"], declared: Sequence[DeclaredAlarm], topic_arn: str
+    found: Mapping[str, "MetricAlarmTypeDef"],
+    declared: Sequence[DeclaredAlarm],
+    topic_arn: str,
+    watched: Callable[[DeclaredAlarm], Mapping[str, str]],
 ) -> Iterator[str]:
+    """What is wrong with alarms.
+
+    Args:
+        watched: the dimensions that an alarm's metric must have, among others.
+    """
     for alarm in declared:
         there = found.get(alarm.name)
         if there is None:
             yield f"{alarm.name} is not there"
             continue
         actions = there.get("AlarmActions", [])
+        dimensions = {one["Name"]: one["Value"] for one in there.get("Dimensions", [])}
         compared = (
             ("actions enabled", there.get("ActionsEnabled"), True),
             ("namespace", there.get("Namespace"), alarm.namespace),
             ("metric", there.get("MetricName"), alarm.metric),
             ("threshold", there.get("Threshold"), alarm.threshold),
             ("telling its topic", topic_arn in actions, True),
+            ("telling it of the end", topic_arn in there.get("OKActions", []), True),
+            *((("rule", _rule(there), alarm.rule),) if alarm.rule else ()),
+            *((name, dimensions.get(name), value) for name, value in watched(alarm).items()),
         )
         yield from (f"{alarm.name}: {phrase}" for phrase in differences(compared))
 
 
+def _rule(alarm: "MetricAlarmTypeDef") -> str:
+    periods = alarm.get("EvaluationPeriods", 0)
+    return alarm_rule(
+        statistic=alarm.get("ExtendedStatistic") or alarm.get("Statistic", ""),
+        comparison=alarm.get("ComparisonOperator", ""),
+        period_s=alarm.get("Period", 0),
+        periods=periods,
+        to_alarm=alarm.get("DatapointsToAlarm", periods),
+        missing=alarm.get("TreatMissingData", "missing"),
+    )
+
+
+def _dimensions(live: ProbeContext, site: RegionUnderTest, alarm: DeclaredAlarm) -> Mapping[str, str]:
+    """What an alarm of a region must watch. DynamoDB's metrics have more dimensions, each its own."""
+    declared = site.declared
+    return {
+        "AWS/Lambda": {"FunctionName": declared.function.name},
+        "AWS/ApiGateway": {"ApiName": declared.api.name, "Stage": declared.api.stage},
+        "AWS/DynamoDB": {"TableName": site.outputs.dynamodb_table_name},
+        live.outputs.names.metric_namespace: {
+            "environment": live.outputs.environment_suffix,
+            "region": site.region,
+            "service": SERVICE,
+        },
+    }.get(alarm.namespace, {})
+
+
 def _not_in_alarm(found: Mapping[str, "MetricAlarmTypeDef"], declared: Sequence[DeclaredAlarm]) -> Verdict:
+    gone = [alarm.name for alarm in declared if alarm.name not in found]
+    if gone:
+        return Verdict.failed(f"not there, so that nothing is known: {', '.join(gone)}")
     ringing = [alarm for alarm in declared if found.get(alarm.name, {}).get("StateValue") == "ALARM"]
     failing = [alarm.name for alarm in ringing if alarm.metric != FAILOVER_METRIC]
     if failing:
@@ -67,7 +112,7 @@ def _not_in_alarm(found: Mapping[str, "MetricAlarmTypeDef"], declared: Sequence[
 
 @regional(
     "LIVE-CW-001",
-    title="Every declared alarm exists, with its actions enabled",
+    title="Every declared alarm exists, judges as declared, and tells its topic",
     severity=Severity.HIGH,
     risk="Payments fail and nobody is told.",
     fix=_REDEPLOY,
@@ -76,7 +121,12 @@ def alarms_exist(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch: DescribeAlarms."""
     declared = site.declared.alarms
     return all_of(
-        _alarm_faults(_alarms(live, site.region, declared), declared, site.outputs.sns_topic_arn),
+        _alarm_faults(
+            _alarms(live, site.region, declared),
+            declared,
+            site.outputs.sns_topic_arn,
+            partial(_dimensions, live, site),
+        ),
         f"{len(declared)} alarms",
     )
 
@@ -98,7 +148,7 @@ def no_alarm_rings(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 
 @paired(
     "LIVE-CW-003",
-    title="Both health checks have an alarm with its actions enabled, and it is not in ALARM",
+    title="Both health checks have an alarm that judges as declared and tells its topic, and is not in ALARM",
     severity=Severity.HIGH,
     risk="A region fails over and nobody is told.",
     fix=_REDEPLOY,
@@ -110,13 +160,18 @@ def health_alarms_exist(live: ProbeContext) -> Verdicts:
     """CloudWatch: DescribeAlarms, where Route 53's metrics are."""
     health = live.declared.health
     found = _alarms(live, health.metrics_region, health.alarms)
-    faults = tuple(_alarm_faults(found, health.alarms, health.topic_arn))
+    checks = dict(zip((one.name for one in health.alarms), live.outputs.regions, strict=True))
+
+    def watched(alarm: DeclaredAlarm) -> Mapping[str, str]:
+        return {"HealthCheckId": checks[alarm.name].health_check_id}
+
+    faults = tuple(_alarm_faults(found, health.alarms, health.topic_arn, watched))
     return all_of(faults) if faults else _not_in_alarm(found, health.alarms)
 
 
 @regional(
     "LIVE-CW-004",
-    title="The dashboard is there",
+    title="The dashboard is there, and shows the function",
     severity=Severity.LOW,
     risk="Whoever is called at night has no picture.",
     fix=_REDEPLOY,
@@ -127,7 +182,10 @@ def dashboard_is_there(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     if shows.region != site.region:
         return Verdict.not_applicable(f"the dashboard of {shows.region} shows both regions")
     found = live.aws.cloudwatch(site.region).get_dashboard(DashboardName=site.declared.dashboard)
-    return all_of([] if found.get("DashboardBody") else [f"{site.declared.dashboard} is empty"])
+    body, name = found.get("DashboardBody", ""), site.declared.dashboard
+    if not body:
+        return Verdict.failed(f"{name} is empty")
+    return all_of([] if site.declared.function.name in body else [f"{name} shows nothing of the function"])
 
 
 @regional(
@@ -169,7 +227,7 @@ def payment_is_logged(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     started = int(live.began.timestamp() * 1000) - 60_000
     canary = canaries.payment(live, f"log-{site.region}")
     paid = keyed_api(live, site).pay(canary)
-    payment_id = str(paid.fields().get("payment_id", ""))
+    payment_id = canaries.id_of(live, paid)
     canaries.remove_payment(live, site, payment_id)
 
     def look() -> Verdict:
@@ -189,7 +247,7 @@ def payment_is_logged(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 
 @regional(
     "LIVE-LOG-003",
-    title="The declared metric filters are there",
+    title="The declared metric filters are there, and count what they should",
     severity=Severity.MEDIUM,
     risk="Refused and accepted payments are not counted.",
     fix=_REDEPLOY,
@@ -198,8 +256,28 @@ def metric_filters_are_there(live: ProbeContext, site: RegionUnderTest) -> Verdi
     """CloudWatch Logs: DescribeMetricFilters."""
     pages = live.aws.logs(site.region).get_paginator("describe_metric_filters")
     found = {
-        one.get("filterName")
+        one.get("filterName"): one
         for page in pages.paginate(logGroupName=site.outputs.lambda_log_group_name)
         for one in page["metricFilters"]
     }
-    return all_of(f"{name} is not there" for name in site.declared.metric_filters if name not in found)
+    faults = [f"{name} is not there" for name in site.declared.metric_filters if name not in found]
+    for name in site.declared.metric_filters:
+        if name in found:
+            compared = counted(found[name], name, live.outputs.names.metric_namespace)
+            faults += (f"{name}: {phrase}" for phrase in differences(compared))
+    return all_of(faults)
+
+
+def counted(
+    found: "MetricFilterTypeDef", name: str, namespace: str
+) -> tuple[tuple[str, object, object], ...]:
+    """What a filter counts. A test holds the pattern and the metric to the stack's."""
+    outcome = name.rpartition("-")[2]
+    nothing: MetricTransformationTypeDef = {"metricName": "", "metricNamespace": "", "metricValue": ""}
+    (first, *_) = (*found.get("metricTransformations", []), nothing)
+    return (
+        ("pattern", found.get("filterPattern"), f'{{ $.outcome = "{outcome}" }}'),
+        ("namespace", first.get("metricNamespace"), namespace),
+        ("metric", first.get("metricName"), f"LoggedPayments{outcome.capitalize()}"),
+        ("value", first.get("metricValue"), "1"),
+    )

@@ -1,18 +1,23 @@
 """The audit bucket of each region, and the copying between them."""
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from payinfra.checks.manifest.policies import Principal, Statement
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.apigateway import keyed_api
+from payinfra.checks.probes.live_policies import shown, statements_of, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
 from payinfra.checks.verdicts import Kind, Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet, code_of, is_absent
 from payinfra.payments.records import newest_payments
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, ReplicationRuleOutputTypeDef
 
 SAMPLED = 20
 """Payments of each status that are looked at."""
@@ -59,55 +64,61 @@ def bucket_encrypts(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 
 @regional(
     "LIVE-S3-003",
-    title="All four public access blocks are on",
+    title="All four public access blocks are on, and access lists count for nothing",
     severity=Severity.CRITICAL,
     risk="Audit records become readable to anyone.",
     fix=_REDEPLOY,
 )
 def bucket_blocks_public_access(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
-    """S3: GetPublicAccessBlock."""
-    answer = live.aws.s3(site.region).get_public_access_block(Bucket=site.outputs.s3_bucket_name)
+    """S3: GetPublicAccessBlock, GetBucketOwnershipControls."""
+    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
+    answer = client.get_public_access_block(Bucket=bucket)
     found: Mapping[str, object] = answer["PublicAccessBlockConfiguration"]
     blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    return all_of(differences((block, found.get(block), True) for block in blocks))
+    rules = client.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    owners = [one["ObjectOwnership"] for one in rules]
+    return all_of(
+        (
+            *differences((block, found.get(block), True) for block in blocks),
+            *differences((("object ownership", owners, ["BucketOwnerEnforced"]),)),
+        )
+    )
 
 
 @regional(
     "LIVE-S3-004",
-    title="The bucket's policy denies what does not come over TLS",
+    title="The bucket's policy denies what does not come over TLS, and nothing else, and lets no stranger in",
     severity=Severity.HIGH,
-    risk="Audit records travel in clear text.",
+    risk="Audit records travel in clear text, are read by others, or cannot be written.",
     fix=_REDEPLOY,
 )
 def policy_denies_plain_http(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """S3: GetBucketPolicy."""
     bucket = site.outputs.s3_bucket_name
     found = live.aws.s3(site.region).get_bucket_policy(Bucket=bucket)
-    if any(_denies_plain_http(each, bucket) for each in _statements(found["Policy"])):
-        return Verdict.passed()
-    return Verdict.failed("no statement denies requests without TLS")
+    statements = statements_of(found["Policy"])
+    closing = [one for one in statements if _denies_plain_http(one, bucket)]
+    faults = [] if closing else ["no statement denies requests without TLS"]
+    faults += (
+        f"{shown(one)} {'allows' if one.allows else 'denies'} "
+        f"{', '.join(one.actions) or 'all but a few actions'}, which was not declared"
+        for one in statements
+        if one not in closing
+    )
+    return all_of((*faults, *strangers(statements, site.outputs.account)))
 
 
-def _statements(policy: str) -> Iterator[Mapping[str, object]]:
-    match json.loads(policy):
-        case {"Statement": list(several)}:
-            yield from (each for each in several if isinstance(each, dict))
-        case {"Statement": dict(one)}:
-            yield one
-
-
-def _denies_plain_http(statement: Mapping[str, object], bucket: str) -> bool:
-    match statement:
-        case {
-            "Effect": "Deny",
-            "Principal": "*" | {"AWS": "*"},
-            "Action": "s3:*" | ["s3:*"],
-            "Resource": list(resources),
-            "Condition": {"Bool": {"aws:SecureTransport": "false" | ["false"]}},
-        }:
-            return {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"} <= set(map(str, resources))
-        case _:
-            return False
+def _denies_plain_http(statement: Statement, bucket: str) -> bool:
+    (principal, *others) = statement.principals or (None,)
+    everybody = isinstance(principal, Principal) and principal.id == "*" and not others
+    return (
+        not statement.allows
+        and everybody
+        and statement.actions == ("s3:*",)
+        and {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"} <= set(statement.resources)
+        and [(one.test, one.variable, one.values) for one in statement.conditions]
+        == [("Bool", "aws:SecureTransport", ("false",))]
+    )
 
 
 @regional(
@@ -132,7 +143,7 @@ def plain_http_is_denied(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 
 @regional(
     "LIVE-S3-006",
-    title="Replication to the other region's bucket is enabled, with that region's key",
+    title="All objects are replicated to the other region's bucket alone, with that region's key",
     severity=Severity.HIGH,
     risk="Audit records of a region are lost with it.",
     fix=_REDEPLOY,
@@ -145,28 +156,42 @@ def replication_is_enabled(live: ProbeContext, site: RegionUnderTest) -> Verdict
     rules = [one for one in configuration["Rules"] if one["Destination"]["Bucket"] == destination]
     if not rules:
         return Verdict.failed(f"no rule copies to {site.peer.s3_bucket_name}")
-    rule = rules[0]
-    key = rule["Destination"].get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID")
-    criteria = rule.get("SourceSelectionCriteria", {})
-    return all_of(
-        differences(
+    others = [one for one in configuration["Rules"] if one is not rules[0]]
+    faults = [f"there is a rule {one.get('ID')} that was not declared" for one in others]
+    role = differences((("role", configuration["Role"], site.declared.replication_role_arn),))
+    return all_of((*faults, *role, *_copying_faults(rules[0], site)))
+
+
+def _copying_faults(rule: "ReplicationRuleOutputTypeDef", site: RegionUnderTest) -> tuple[str, ...]:
+    target, criteria = rule["Destination"], rule.get("SourceSelectionCriteria", {})
+    encrypted = criteria.get("SseKmsEncryptedObjects", {}).get("Status")
+    changes = criteria.get("ReplicaModifications", {}).get("Status")
+    markers = rule.get("DeleteMarkerReplication", {}).get("Status")
+    return differences(
+        (
+            ("rule", rule["Status"], "Enabled"),
+            ("objects that it is about", _part(rule), "all"),
             (
-                ("rule", rule["Status"], "Enabled"),
-                ("replica's key", key, site.peer_declared.keys.audit),
-                (
-                    "copying of encrypted objects",
-                    criteria.get("SseKmsEncryptedObjects", {}).get("Status"),
-                    "Enabled",
-                ),
-                (
-                    "copying of changes of replicas",
-                    criteria.get("ReplicaModifications", {}).get("Status"),
-                    "Enabled",
-                ),
-                ("role", configuration["Role"], site.declared.replication_role_arn),
-            )
+                "replica's key",
+                target.get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID"),
+                site.peer_declared.keys.audit,
+            ),
+            ("replica's storage class", target.get("StorageClass", "STANDARD"), "STANDARD"),
+            ("replica's owner", target.get("Account"), None),
+            ("copying of encrypted objects", encrypted, "Enabled"),
+            ("copying of changes of replicas", changes, "Enabled"),
+            ("copying of delete markers", markers, "Enabled"),
         )
     )
+
+
+def _part(rule: "ReplicationRuleOutputTypeDef | LifecycleRuleOutputTypeDef") -> str:
+    """The part of a bucket that a rule is about, in words."""
+    chosen = rule.get("Filter", {})
+    parts = {name: value for name, value in chosen.items() if value}
+    if prefix := rule.get("Prefix"):
+        parts["Prefix"] = prefix
+    return ", ".join(f"{name} {value}" for name, value in parts.items()) or "all"
 
 
 @regional(
@@ -230,7 +255,7 @@ def payments_are_audited(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     )
     wanted = {key for payment in sample for key in payment.audit_objects}
     paid = keyed_api(live, site).pay(canaries.payment(live, f"audit-{site.region}"))
-    payment_id = str(paid.fields().get("payment_id", ""))
+    payment_id = canaries.id_of(live, paid)
     canary = f"{canaries.objects_of_run(live)}{payment_id}-"
 
     def look() -> None:
@@ -265,6 +290,53 @@ def _is_kept(live: ProbeContext, site: RegionUnderTest, key: str) -> bool:
         else:
             return True
     return False
+
+
+@regional(
+    "LIVE-S3-009",
+    title="Audit objects are kept, and locked, for as long as declared",
+    severity=Severity.CRITICAL,
+    risk="S3 deletes audit records by itself before their time, or keeps them for ever.",
+    fix=_REDEPLOY,
+)
+def objects_are_kept(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: GetBucketLifecycleConfiguration, GetObjectLockConfiguration."""
+    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
+    rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    faults = [f"{len(rules)} lifecycle rules, declared is 1"] if len(rules) != 1 else []
+    faults += (fault for rule in rules[:1] for fault in _keeping_faults(rule, live))
+    return all_of((*faults, *_lock_faults(live, site)))
+
+
+def _keeping_faults(rule: "LifecycleRuleOutputTypeDef", live: ProbeContext) -> tuple[str, ...]:
+    kept = live.declared.retention
+    moves = [(one.get("Days"), one.get("StorageClass")) for one in rule.get("Transitions", [])]
+    former = rule.get("NoncurrentVersionExpiration", {})
+    return differences(
+        (
+            ("lifecycle rule", rule["Status"], "Enabled"),
+            ("objects that it is about", _part(rule), "all"),
+            ("days until an object expires", rule.get("Expiration", {}).get("Days"), kept.audit_expiration),
+            ("days until a former version expires", former.get("NoncurrentDays"), kept.audit),
+            ("moves", moves, [(kept.glacier_after, "GLACIER")]),
+        )
+    )
+
+
+def _lock_faults(live: ProbeContext, site: RegionUnderTest) -> tuple[str, ...]:
+    days = live.declared.retention.object_lock
+    if days is None:
+        return ()
+    found = live.aws.s3(site.region).get_object_lock_configuration(Bucket=site.outputs.s3_bucket_name)
+    lock = found["ObjectLockConfiguration"]
+    default = lock.get("Rule", {}).get("DefaultRetention", {})
+    return differences(
+        (
+            ("object lock", lock.get("ObjectLockEnabled"), "Enabled"),
+            ("lock's mode", default.get("Mode"), "GOVERNANCE"),
+            ("lock's days", default.get("Days"), days),
+        )
+    )
 
 
 def _remove(live: ProbeContext, site: RegionUnderTest, key: str) -> None:

@@ -1,7 +1,8 @@
 """The topics that alarms publish to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from payinfra.checks.probes.live_policies import NeededAccess, refused, statements_of, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 
@@ -79,4 +80,31 @@ def subscription_is_confirmed(live: ProbeContext, site: RegionUnderTest) -> Verd
     if pending and not faults:
         # Who deploys is not who reads the mail: it is said, and no deployment fails by it.
         return Verdict.warn(f"{email} has not confirmed yet in {' and '.join(pending)}: no alarm reaches it")
+    return all_of(faults)
+
+
+@regional(
+    "LIVE-SNS-003",
+    title="CloudWatch may publish to the alarm topic, over TLS only, and no stranger may use it",
+    severity=Severity.HIGH,
+    risk="An alarm rings and reaches nobody, without an error anywhere; or others read or forge alarms.",
+    fix=_REDEPLOY,
+)
+def alarms_reach_the_topic(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """SNS: GetTopicAttributes."""
+    account, names = site.outputs.account, live.outputs.names
+    faults: list[str] = []
+    for topic in _topics(live, site):
+        attributes = live.aws.sns(topic.region).get_topic_attributes(TopicArn=topic.arn)["Attributes"]
+        statements = statements_of(attributes.get("Policy", "{}"))
+        alarm = f"arn:{site.outputs.partition}:cloudwatch:{topic.region}:{account}:alarm:{names.alarm('x')}"
+        context = {"aws:sourceaccount": account, "aws:sourcearn": alarm, "aws:securetransport": "true"}
+        needed = NeededAccess("cloudwatch.amazonaws.com", "sns:Publish", topic.arn, context)
+        in_clear = replace(needed, context={**context, "aws:securetransport": "false"})
+        said = (
+            *refused(statements, [needed]),
+            *strangers(statements, account),
+            *([] if tuple(refused(statements, [in_clear])) else ["it takes what does not come over TLS"]),
+        )
+        faults += (f"the topic in {topic.region}: {phrase}" for phrase in said)
     return all_of(faults)

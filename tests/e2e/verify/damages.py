@@ -153,7 +153,7 @@ def tracing_off(at: Broken) -> Iterator[None]:
     set_to("true")
 
 
-@damages("LIVE-API-003")
+@damages("LIVE-API-003", "LIVE-API-009")
 def no_key_required(at: Broken) -> Iterator[None]:
     """A change of a method shows with the next deployment: afterwards the stage has its former one again."""
     client, api = at.client("apigateway"), at.declared.api
@@ -194,7 +194,7 @@ def uncalled(at: Broken, path: str) -> Iterator[None]:
     )
 
 
-@damages(*PAYING)
+@damages(*PAYING, "LIVE-FN-004")
 def payments_reach_no_function(at: Broken) -> Iterator[None]:
     return uncalled(at, "/POST/payments")
 
@@ -275,7 +275,7 @@ def less_memory(at: Broken) -> Iterator[None]:
     return other_configuration(at, MemorySize=256)
 
 
-@damages("LIVE-LOG-002", *COLD, *PAYING)
+@damages("LIVE-LOG-002", "LIVE-FN-003", *COLD, *PAYING)
 def nothing_is_logged(at: Broken) -> Iterator[None]:
     found = at.client("lambda").get_function_configuration(FunctionName=at.declared.function.name)
     variables = found["Environment"]["Variables"]
@@ -317,7 +317,7 @@ def another_table_key(at: Broken) -> Iterator[None]:
     set_to(at.declared.keys.data)
 
 
-@damages("LIVE-DDB-004", "LIVE-S3-008")
+@damages("LIVE-DDB-004", "LIVE-API-004", "LIVE-S3-008")
 def index_deleted(at: Broken) -> Iterator[None]:
     client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
     found = client.describe_table(TableName=table)["Table"]
@@ -463,7 +463,7 @@ def copying_disabled(at: Broken) -> Iterator[None]:
     client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=before)
 
 
-@damages("LIVE-S3-007")
+@damages("LIVE-S3-007", "LIVE-S3-006")
 def only_some_objects_copied(at: Broken) -> Iterator[None]:
     client, bucket = at.client("s3"), at.out("s3_bucket_name")
     before = client.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
@@ -695,6 +695,146 @@ def address_not_subscribed(at: Broken) -> Iterator[Broken]:
     at.client("sns", "primary").unsubscribe(SubscriptionArn=made["primary"])
 
 
+@damages("LIVE-API-009")
+def another_deployment_served(at: Broken) -> Iterator[None]:
+    """Made by hand: whatever it holds, it is not what Terraform deployed."""
+    client, api = at.client("apigateway"), at.declared.api
+    before = client.get_stage(restApiId=api.id, stageName=api.stage)["deploymentId"]
+
+    def serve(deployment: str) -> None:
+        operation = {"op": "replace", "path": "/deploymentId", "value": deployment}
+        client.update_stage(restApiId=api.id, stageName=api.stage, patchOperations=[operation])
+
+    made = client.create_deployment(restApiId=api.id, description="by hand")["id"]
+    serve(made)
+    yield
+    serve(before)
+    client.delete_deployment(restApiId=api.id, deploymentId=made)
+
+
+@damages("LIVE-FN-004")
+def anybody_may_call(at: Broken) -> Iterator[None]:
+    client, function = at.client("lambda"), at.declared.function
+    of = {"FunctionName": function.name, "Qualifier": function.alias, "StatementId": "damage"}
+    client.add_permission(**of, Action="lambda:InvokeFunction", Principal="*")
+    yield
+    client.remove_permission(**of)
+
+
+@damages("LIVE-FN-005")
+def stream_not_read(at: Broken) -> Iterator[None]:
+    client, alias = at.client("lambda"), f"{at.out('lambda_function_arn')}:{at.declared.function.alias}"
+    (mapping,) = client.list_event_source_mappings(FunctionName=alias)["EventSourceMappings"]
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    yield
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+@damages("LIVE-DDB-007")
+def payments_expire(at: Broken) -> Iterator[None]:
+    def set_to(value: bool) -> None:
+        at.client("dynamodb").update_time_to_live(
+            TableName=at.out("dynamodb_table_name"),
+            TimeToLiveSpecification={"Enabled": value, "AttributeName": "expires"},
+        )
+
+    set_to(True)
+    yield
+    set_to(False)
+
+
+STRANGER = {"Sid": "Damage", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}}
+
+
+@damages("LIVE-DDB-008")
+def a_stranger_reads_the_table(at: Broken) -> Iterator[None]:
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_arn")
+    statement = {**STRANGER, "Action": "dynamodb:GetItem", "Resource": table}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    client.put_resource_policy(ResourceArn=table, Policy=json.dumps(policy))
+    yield
+    client.delete_resource_policy(ResourceArn=table)
+
+
+@damages("LIVE-S3-009")
+def audit_objects_expire_early(at: Broken) -> Iterator[None]:
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    (before,) = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+
+    def set_to(rule: dict[str, Any]) -> None:
+        client.put_bucket_lifecycle_configuration(
+            Bucket=bucket,
+            TransitionDefaultMinimumObjectSize="varies_by_storage_class",
+            LifecycleConfiguration={"Rules": [rule]},
+        )
+
+    set_to({**before, "Transitions": [], "Expiration": {"Days": 1}})
+    yield
+    set_to(before)
+
+
+@damages("LIVE-IAM-003")
+def a_stranger_takes_the_role_on(at: Broken) -> Iterator[None]:
+    client, role = at.client("iam"), at.declared.function.role_name
+    before = client.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+
+    def set_to(*statements: dict[str, Any]) -> None:
+        document = json.dumps({**before, "Statement": list(statements)})
+        client.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+
+    set_to(*before["Statement"], {**STRANGER, "Action": "sts:AssumeRole"})
+    yield
+    set_to(*before["Statement"])
+
+
+@damages("LIVE-IAM-004")
+def replication_may_do_all(at: Broken) -> Iterator[None]:
+    client, role = at.client("iam"), at.declared.replication_role_arn.rpartition("/")[2]
+    attached = {"RoleName": role, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    client.attach_role_policy(**attached)
+    yield
+    client.detach_role_policy(**attached)
+
+
+def without_alarms(policy: str) -> str:
+    """A policy without its statement about CloudWatch's alarms."""
+    document = json.loads(policy)
+    kept = [one for one in document["Statement"] if one["Sid"] != "Alarms"]
+    return json.dumps({**document, "Statement": kept})
+
+
+@damages("LIVE-KMS-004")
+def alarms_may_not_use_the_key(at: Broken) -> Iterator[None]:
+    """They ring, and what they publish to the encrypted topic is lost."""
+    client, key = at.client("kms"), {"KeyId": at.declared.keys.audit, "PolicyName": "default"}
+    before = client.get_key_policy(**key)["Policy"]
+    client.put_key_policy(**key, Policy=without_alarms(before))
+    yield
+    client.put_key_policy(**key, Policy=before)
+
+
+@damages("LIVE-SNS-003")
+def alarms_may_not_publish(at: Broken) -> Iterator[None]:
+    client, topic = at.client("sns"), at.out("sns_topic_arn")
+    before = client.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+
+    def set_to(text: str) -> None:
+        client.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=text)
+
+    set_to(without_alarms(before))
+    yield
+    set_to(before)
+
+
+@damages("LIVE-TAG-001")
+def tags_removed(at: Broken) -> Iterator[None]:
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_arn")
+    before = client.list_tags_of_resource(ResourceArn=table)["Tags"]
+    client.untag_resource(ResourceArn=table, TagKeys=[one["Key"] for one in before])
+    yield
+    client.tag_resource(ResourceArn=table, Tags=before)
+
+
 @damages("LIVE-R53-001", "LIVE-R53-002", *RINGING)
 def health_check_inverted(at: Broken) -> Iterator[None]:
     client, id = at.client("route53"), at.out("health_check_id")
@@ -722,7 +862,7 @@ def no_concurrency(at: Broken) -> Iterator[None]:
     client.delete_function_concurrency(FunctionName=name)
 
 
-@damages("LIVE-R53-002", "LIVE-API-002", "LIVE-R53-006", *RINGING)
+@damages("LIVE-R53-002", "LIVE-API-002", "LIVE-FN-004", "LIVE-R53-006", *RINGING)
 def health_page_reaches_no_function(at: Broken) -> Iterator[None]:
     """Until no checker is left that has not noticed."""
     steps = uncalled(at, "/GET/health")

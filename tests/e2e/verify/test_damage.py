@@ -73,10 +73,10 @@ def test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment(at: B
     here.put_item(TableName=table, Item=key)
     removal = {"Delete": {"RegionName": at.deployment.region(ROLE)}}
     here.update_table(TableName=table, ReplicaUpdates=[removal])
-    tables = {f"LIVE-DDB-00{number}" for number in (1, 2, 3, 4, 6)}
+    tables = {f"LIVE-DDB-00{number}" for number in (1, 2, 3, 4, 6, 7, 8)}
     # The stream went with the table, so that IAM cannot be asked about it.
-    follows = {"LIVE-API-002", "LIVE-DDB-005", "LIVE-IAM-001", "LIVE-R53-002", "LIVE-R53-006"}
-    follows |= {*PAYING, *RINGING}
+    follows = {"LIVE-API-002", "LIVE-DDB-005", "LIVE-FN-005", "LIVE-IAM-001", "LIVE-R53-002", "LIVE-R53-006"}
+    follows |= {*PAYING, *RINGING, "LIVE-TAG-001"}
     found = told(at, tables | follows)
     assert tables <= found
     assert found <= tables | follows

@@ -256,6 +256,21 @@ def test_with_a_domain_terraform_waits_for_the_embedded_aws_to_make_the_next_nam
     assert [provider["max_retries"] for provider in made["provider"]["aws"]] == [10, 10]
 
 
+def test_local_providers_reach_loopback_also_where_health_metrics_are_in_a_third_region(
+    tmp_path: Path,
+) -> None:
+    regions = {"primary_region": "eu-west-1", "secondary_region": "us-west-2"}
+    of_its_own = {"env": "pr1", "target": "local", **regions}
+    settings = Settings.resolve({**of_its_own, "work_root": tmp_path}, folder=tmp_path, environ={})
+    folder = synthesize(settings, out=tmp_path, endpoints=ENDPOINTS)
+    providers = json.loads((folder / "cdk.tf.json").read_text())["provider"]["aws"]
+    assert [provider["region"] for provider in providers] == ["eu-west-1", "us-west-2", "us-east-1"]
+    for provider in providers:
+        (file,) = provider["shared_config_files"]
+        reached = endpoints_in(folder / file.removeprefix("${path.module}/"))[""]
+        assert reached == ENDPOINTS.regions[provider["region"]]
+
+
 def test_no_credentials_are_in_what_is_synthesized(local: "Synthesized") -> None:
     """Terraform has them from its environment, and the stack is the same whatever they are."""
     for provider in local.content["provider"]["aws"]:

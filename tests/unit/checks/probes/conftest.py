@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
+from payinfra.checks.probes.apigateway import ROUTES
 from payinfra.checks.probes.model import ProbeContext
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.probes.runner import ProbeClock, run
@@ -39,6 +40,7 @@ from payinfra.core.outputs import (
     Outputs,
     RegionOutputs,
 )
+from payinfra.core.published import PublishedDeployment
 from tests.support.answering_clients import AnsweringAws
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -52,6 +54,9 @@ API_IDS = {EAST: "api1", WEST: "api2"}
 ENDPOINTS = Endpoints(
     {EAST: "http://127.0.0.1:1", WEST: "http://127.0.0.1:2"}, "http://127.0.0.1:3", "127.0.0.1:5353"
 )
+
+TAGS = {"Environment": "demo", "Project": "payments"}
+AS_TAGS = [{"Key": name, "Value": value} for name, value in TAGS.items()]
 
 Call = Mapping[str, Any]
 Reply = Callable[[str, Call], Any]
@@ -120,7 +125,7 @@ def declared_region(region: str) -> DeclaredRegion:
         keys=DeclaredKeys(*(key_arn(region, purpose) for purpose in ("data", "audit", "application"))),
         log_groups=DeclaredLogGroups("/aws/lambda/payment-demo-payments", "/aws/apigateway/api", "execution"),
         parameters=DeclaredParameters("/table", "/bucket", "/endpoint", "/payment-demo/api-key"),
-        alarms=(DeclaredAlarm("errors", "AWS/Lambda", "Errors", 1.0),),
+        alarms=(DeclaredAlarm("errors", "AWS/Lambda", "Errors", 1.0, "Sum>= 1/1x60s notBreaching"),),
         metric_filters=("accepted", "refused"),
         dashboard=f"overview-{region}",
         replication_role_arn=f"arn:aws:iam::123456789012:role/replication-{region}",
@@ -148,7 +153,7 @@ def declared(**changes: Any) -> Declared:
         ),
         "retention": DeclaredRetention(7, 7, 31, 30, None),
         "limits": DeclaredLimits(100.0, 200, 1000),
-        "tags": {},
+        "tags": TAGS,
         "alarm_email": None,
     }
     return Declared(**{**whole, **changes})
@@ -197,6 +202,8 @@ class FakeEnv:
     audits: bool = True
     replay_id: str = ""
     without_key: int = 403
+    reading_without_key: int = 403
+    read_status: int = 200
     health: dict[str, Any] = field(default_factory=dict)
     health_status: int = 200
     dns_answers: dict[str, DnsResponse] = field(default_factory=dict)
@@ -220,6 +227,10 @@ class FakeEnv:
         as_host = given.get("Host") in (FAILOVER, LATENCY) and not self.declared.dns.delegated
         if url.endswith("/health") and as_host:
             return HttpResponse(403, {}, '{"message":"Forbidden"}', 0.1)
+        if method == "GET" and "/payments" in url and "x-api-key" in given:
+            return HttpResponse(self.read_status, {}, "{}", 0.1)
+        if method == "GET" and "/payments" in url:
+            return HttpResponse(self.reading_without_key, {}, "{}", 0.1)
         if url.endswith("/health"):
             said = {"status": "ok", "region": region, "version": "1.0", **self.health}
             return HttpResponse(self.health_status, {}, json.dumps(said), self.health_s)
@@ -329,8 +340,10 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         "TableStatus": "ACTIVE",
         "GlobalTableVersion": "2019.11.21",
         "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
         "GlobalSecondaryIndexes": [
-            {"IndexName": name, "IndexStatus": "ACTIVE"} for name in ("status-index", "customer-index")
+            {"IndexName": name, "IndexStatus": "ACTIVE", "Projection": {"ProjectionType": "ALL"}}
+            for name in ("status-index", "customer-index")
         ],
         "DeletionProtectionEnabled": False,
     }
@@ -423,7 +436,14 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                     "Namespace": known[name].namespace,
                     "MetricName": known[name].metric,
                     "Threshold": known[name].threshold,
+                    "Dimensions": dimensions(region, name),
                     "AlarmActions": [region_outputs(region).sns_topic_arn],
+                    "OKActions": [region_outputs(region).sns_topic_arn],
+                    "Statistic": "Sum",
+                    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+                    "Period": 60,
+                    "EvaluationPeriods": 1,
+                    "TreatMissingData": "notBreaching",
                     "StateValue": "OK",
                 }
                 for name in call["AlarmNames"]
@@ -436,6 +456,11 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         plain["/endpoint"] = own.api_endpoint
         if call["Name"] in plain:
             return {"Parameter": {"Type": "String", "Value": plain[call["Name"]]}}
+        if call["Name"] == "/payment-demo/evacuated":
+            return {"Parameter": {"Type": "String", "Value": "{}"}}
+        if call["Name"] == "/payment-demo/deployment":
+            value = PublishedDeployment("demo", region, outputs()).to_json()
+            return {"Parameter": {"Type": "String", "Value": value}}
         assert call["WithDecryption"]
         return {"Parameter": {"Type": "SecureString", "Value": API_KEY}}
 
@@ -444,12 +469,19 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         told = {one["ContextKeyName"]: one["ContextKeyValues"] for one in call["ContextEntries"]}
         via = "kms:ViaService" in told
         bound = told.get("aws:ResourceTag/Project") == ["payments"]
+        if "role/replication-" in call["PolicySourceArn"]:
+            return {
+                "EvaluationResults": [
+                    {"EvalActionName": one, "EvalDecision": "allowed"} for one in call["ActionNames"]
+                ]
+            }
         region = call["PolicySourceArn"].rsplit("function-", 1)[1]
         there = f":{PEERS[region]}:" in resource or bucket(PEERS[region]) in resource
 
         def decision(action: str) -> str:
             key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via and bound
-            return "allowed" if (action in NEEDED or key) and not there else "implicitDeny"
+            ours = action in NEEDED and not (resource.endswith("/api-key") or there)
+            return "allowed" if ours or (key and not there) else "implicitDeny"
 
         return {
             "EvaluationResults": [
@@ -460,6 +492,7 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
     return {
         ("apigateway", "get_stage"): fixed(
             lambda _region: {
+                "deploymentId": "d1",
                 "accessLogSettings": {"destinationArn": "arn:aws:logs:r:1:log-group:/aws/apigateway/api"},
                 "tracingEnabled": True,
                 "methodSettings": {
@@ -467,6 +500,8 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                         "throttlingRateLimit": 100.0,
                         "throttlingBurstLimit": 200,
                         "dataTraceEnabled": False,
+                        "loggingLevel": "INFO",
+                        "metricsEnabled": True,
                     }
                 },
             }
@@ -478,11 +513,23 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                 "apiStages": [{"apiId": API_IDS[region], "stage": "prod"}],
             }
         ),
+        ("apigateway", "get_usage_plans"): fixed(
+            lambda region: {
+                "items": [
+                    {"id": f"plan-{region}", "apiStages": [{"apiId": API_IDS[region], "stage": "prod"}]}
+                ]
+            }
+        ),
+        ("apigateway", "get_rest_api"): fixed(lambda _region: {"apiKeySource": "HEADER"}),
+        ("apigateway", "get_deployment"): fixed(lambda _region: {"description": "contract 1"}),
+        ("apigateway", "get_resources"): fixed(lambda region: {"items": resources(region)}),
         ("apigateway", "get_usage_plan_keys"): fixed(lambda region: {"items": [{"id": f"key-{region}"}]}),
         ("apigateway", "get_api_key"): fixed(lambda _region: {"enabled": True, "value": API_KEY}),
         ("apigateway", "get_account"): fixed(lambda _region: {"cloudwatchRoleArn": "role"}),
         ("apigateway", "get_domain_name"): lambda region, call: {
             "domainNameStatus": "AVAILABLE",
+            "securityPolicy": "TLS_1_2",
+            "regionalCertificateArn": f"certificate-{region}",
             "regionalDomainName": custom_domain(call["domainName"], region),
             "regionalHostedZoneId": f"Z-{region}",
         },
@@ -500,7 +547,18 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                 "KMSKeyArn": key_arn(region, "application"),
                 "Role": declared_region(region).function.role_arn,
                 "CodeSha256": "sha",
+                "TracingConfig": {"Mode": "Active"},
+                "Environment": {"Variables": variables(region)},
             }
+        ),
+        ("lambda", "list_tags"): fixed(lambda _region: {"Tags": TAGS}),
+        ("sns", "list_tags_for_resource"): fixed(lambda _region: {"Tags": AS_TAGS}),
+        ("s3", "get_bucket_tagging"): fixed(lambda _region: {"TagSet": AS_TAGS}),
+        ("dynamodb", "list_tags_of_resource"): fixed(lambda _region: {"Tags": AS_TAGS}),
+        ("lambda", "get_alias"): fixed(lambda _region: {"FunctionVersion": "1"}),
+        ("lambda", "get_policy"): function_policy,
+        ("lambda", "list_event_source_mappings"): fixed(
+            lambda region: {"EventSourceMappings": [mapping(region)]}
         ),
         ("lambda", "get_function_concurrency"): fixed(lambda _region: {}),
         ("dynamodb", "describe_table"): describe_table,
@@ -511,6 +569,10 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                 }
             }
         ),
+        ("dynamodb", "describe_time_to_live"): fixed(
+            lambda _region: {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+        ),
+        ("dynamodb", "get_resource_policy"): no_policy,
         ("dynamodb", "put_item"): put_item,
         ("dynamodb", "get_item"): get_item,
         ("dynamodb", "delete_item"): delete_item,
@@ -521,6 +583,8 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                     "HealthCheckConfig": {
                         "Type": "HTTPS",
                         "FullyQualifiedDomainName": HOSTS[region],
+                        "Port": 443,
+                        "EnableSNI": True,
                         "ResourcePath": "/prod/health",
                         "RequestInterval": 10,
                         "FailureThreshold": 3,
@@ -561,6 +625,18 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
                 )
             }
         ),
+        ("s3", "get_bucket_ownership_controls"): fixed(
+            lambda _region: {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
+        ),
+        ("s3", "get_bucket_lifecycle_configuration"): fixed(lambda _region: {"Rules": [lifecycle()]}),
+        ("s3", "get_object_lock_configuration"): fixed(
+            lambda _region: {
+                "ObjectLockConfiguration": {
+                    "ObjectLockEnabled": "Enabled",
+                    "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 7}},
+                }
+            }
+        ),
         ("s3", "get_bucket_policy"): fixed(lambda region: {"Policy": json.dumps(tls_policy(region))}),
         ("s3", "get_bucket_replication"): fixed(lambda region: replication(region)),
         ("s3", "put_object"): put_object,
@@ -569,27 +645,240 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         ("s3", "delete_object"): delete_object,
         ("s3-plain", "list_objects_v2"): _denied,
         ("cloudwatch", "describe_alarms"): alarms,
-        ("cloudwatch", "get_dashboard"): fixed(lambda _region: {"DashboardBody": "{}"}),
+        ("cloudwatch", "get_dashboard"): fixed(
+            lambda _region: {"DashboardBody": '["payment-demo-payments"]'}
+        ),
         ("logs", "describe_log_groups"): groups,
         ("logs", "filter_log_events"): fixed(lambda _region: {"events": [{"message": "x"}]}),
         ("logs", "describe_metric_filters"): fixed(
-            lambda _region: {"metricFilters": [{"filterName": "accepted"}, {"filterName": "refused"}]}
+            lambda _region: {"metricFilters": [metric_filter("accepted"), metric_filter("refused")]}
         ),
         ("iam", "simulate_principal_policy"): simulate,
+        ("iam", "get_role"): lambda _region, call: {
+            "Role": {"AssumeRolePolicyDocument": trust_policy(call["RoleName"])}
+        },
+        ("iam", "list_role_policies"): fixed(lambda _region: {"PolicyNames": ["payment-demo-replication"]}),
+        ("iam", "list_attached_role_policies"): fixed(lambda _region: {"AttachedPolicies": []}),
         ("kms", "describe_key"): fixed(lambda _region: {"KeyMetadata": {"KeyState": "Enabled"}}),
         ("kms", "list_resource_tags"): fixed(
-            lambda _region: {"Tags": [{"TagKey": "Project", "TagValue": "payments"}]}
+            lambda _region: {"Tags": [{"TagKey": name, "TagValue": value} for name, value in TAGS.items()]}
         ),
+        ("kms", "get_key_policy"): lambda region, call: {
+            "Policy": json.dumps(key_policy(region, call["KeyId"]))
+        },
+        ("kms", "list_grants"): fixed(lambda _region: {"Grants": []}),
         ("kms", "get_key_rotation_status"): fixed(lambda _region: {"KeyRotationEnabled": True}),
         ("kms", "encrypt"): lambda _region, call: {"CiphertextBlob": call["Plaintext"][::-1]},
         ("kms", "decrypt"): lambda _region, call: {"Plaintext": call["CiphertextBlob"][::-1]},
         ("ssm", "get_parameter"): parameter,
+        ("ssm", "describe_parameters"): lambda region, call: {
+            "Parameters": [{"Name": "x", "KeyId": key_arn(region, "application")}]
+        },
         ("sns", "get_topic_attributes"): fixed(
-            lambda region: {"Attributes": {"KmsMasterKeyId": key_arn(region, "audit")}}
+            lambda region: {
+                "Attributes": {
+                    "KmsMasterKeyId": key_arn(region, "audit"),
+                    "Policy": json.dumps(topic_policy(region)),
+                }
+            }
         ),
         ("sns", "list_subscriptions_by_topic"): fixed(
             lambda _region: {"Subscriptions": [{"Endpoint": "ops@example.com", "SubscriptionArn": "arn"}]}
         ),
+    }
+
+
+def no_policy(_region: str, _call: Call) -> Any:
+    raise error("PolicyNotFoundException", "no policy", "GetResourcePolicy")
+
+
+def function_policy(region: str, call: Call) -> Any:
+    """Only the alias has one."""
+    if "Qualifier" not in call:
+        raise error("ResourceNotFoundException", "no policy", "GetPolicy")
+    source = f"arn:aws:execute-api:{region}:123456789012:{API_IDS[region]}/prod"
+    function = f"arn:aws:lambda:{region}:123456789012:function:payment-demo-payments:live"
+    return {
+        "Policy": json.dumps(
+            {
+                "Statement": [
+                    {
+                        "Sid": f"api-{method}-{at}",
+                        "Effect": "Allow",
+                        "Principal": {"Service": "apigateway.amazonaws.com"},
+                        "Action": "lambda:InvokeFunction",
+                        "Resource": function,
+                        "Condition": {"ArnLike": {"AWS:SourceArn": f"{source}/{method}{path}"}},
+                    }
+                    for at, (method, path) in enumerate(
+                        (route.method, route.path.replace("{payment_id}", "*")) for route in ROUTES
+                    )
+                ]
+            }
+        )
+    }
+
+
+def resources(region: str) -> list[dict[str, Any]]:
+    """The API's paths with their methods."""
+    function = f"arn:aws:lambda:{region}:123456789012:function:payment-demo-payments:live"
+    found: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        found.setdefault(route.path, {})[route.method] = {
+            "authorizationType": "NONE",
+            "apiKeyRequired": route.method != "OPTIONS" and "payments" in route.path,
+            "methodIntegration": {"uri": f"arn:aws:apigateway:{region}:lambda:path/x/{function}/invocations"},
+        }
+    return [{"path": path, "resourceMethods": methods} for path, methods in found.items()]
+
+
+def variables(region: str) -> dict[str, str]:
+    """What the function is told."""
+    return {
+        "ENVIRONMENT": "demo",
+        "TABLE_NAME": "payment-demo-payments",
+        "AUDIT_BUCKET": bucket(region),
+        "AUDIT_KEY_ARN": key_arn(region, "audit"),
+        "CURSOR_SECRET_PARAMETER": "/payment-demo/cursor-secret",
+        "EVACUATED_PARAMETER": "/payment-demo/evacuated",
+        "PEER_REGION": PEERS[region],
+        "PRIMARY_REGION": EAST,
+        "POWERTOOLS_SERVICE_NAME": "payments",
+        "POWERTOOLS_METRICS_NAMESPACE": "payment-demo",
+        "LOG_LEVEL": "INFO",
+    }
+
+
+def mapping(region: str) -> dict[str, Any]:
+    """How the function is handed the table's stream."""
+    recorded = {"receipt": {"M": {"region": {"S": [region]}}}}
+    return {
+        "EventSourceArn": f"{region_outputs(region).dynamodb_table_arn}/stream/2026",
+        "State": "Enabled",
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 79200,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "DestinationConfig": {"OnFailure": {"Destination": region_outputs(region).sns_topic_arn}},
+        "FilterCriteria": {
+            "Filters": [
+                {"Pattern": json.dumps({"eventName": ["MODIFY"]})},
+                {"Pattern": json.dumps({"eventName": ["INSERT"], "dynamodb": {"NewImage": recorded}})},
+            ]
+        },
+    }
+
+
+def lifecycle() -> dict[str, Any]:
+    """How long audit objects are kept."""
+    return {
+        "ID": "audit",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}],
+        "Expiration": {"Days": 31},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
+    }
+
+
+def metric_filter(outcome: str) -> dict[str, Any]:
+    """A count of log lines."""
+    counted = {
+        "metricName": f"LoggedPayments{outcome.capitalize()}",
+        "metricNamespace": "payment-demo",
+        "metricValue": "1",
+    }
+    return {
+        "filterName": outcome,
+        "filterPattern": f'{{ $.outcome = "{outcome}" }}',
+        "metricTransformations": [counted],
+    }
+
+
+def dimensions(region: str, alarm: str) -> list[dict[str, str]]:
+    """What an alarm watches."""
+    if alarm.startswith("health-"):
+        return [{"Name": "HealthCheckId", "Value": alarm.replace("health-", "check-")}]
+    return [{"Name": "FunctionName", "Value": region_outputs(region).lambda_function_name}]
+
+
+def key_policy(region: str, key: str) -> dict[str, Any]:
+    """What a customer key's policy says."""
+    alarm = f"arn:aws:cloudwatch:{region}:123456789012:alarm:payment-demo-*"
+    group = f"arn:aws:logs:{region}:123456789012:log-group:/aws/lambda/payment-demo-payments"
+    every: dict[str, Any] = {"Effect": "Allow", "Resource": "*"}
+    services: list[dict[str, Any]] = [
+        {
+            "Sid": "Alarms",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": "123456789012"},
+                "ArnLike": {"aws:SourceArn": alarm},
+            },
+        },
+        {
+            "Sid": "Logs",
+            "Action": ["kms:Encrypt", "kms:GenerateDataKey*"],
+            "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": [group]}},
+        },
+    ]
+    look_up = {
+        "Sid": "TableLookUp",
+        "Action": "kms:DescribeKey",
+        "Principal": {"Service": "dynamodb.amazonaws.com"},
+        "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+    }
+    account = {
+        "Sid": "Account",
+        "Action": "kms:*",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+    }
+    more = {"audit": services, "data": [look_up]}.get(key.rpartition("/")[2], [])
+    return {"Statement": [{**every, **one} for one in (account, *more)]}
+
+
+def topic_policy(region: str) -> dict[str, Any]:
+    """What the alarm topic's policy says."""
+    alarm = f"arn:aws:cloudwatch:{region}:123456789012:alarm:payment-demo-*"
+    return {
+        "Statement": [
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Action": "sns:Publish",
+                "Resource": f"arn:aws:sns:{region}:123456789012:payment-demo-alarms",
+                "Principal": "*",
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+            {
+                "Sid": "Alarms",
+                "Effect": "Allow",
+                "Action": "sns:Publish",
+                "Resource": f"arn:aws:sns:{region}:123456789012:payment-demo-alarms",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": "123456789012"},
+                    "ArnLike": {"aws:SourceArn": alarm},
+                },
+            },
+        ]
+    }
+
+
+def trust_policy(role: str) -> dict[str, Any]:
+    """Whom a role trusts."""
+    service = "s3" if "replication" in role else "lambda"
+    return {
+        "Statement": [
+            {
+                "Sid": "Assume",
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": f"{service}.amazonaws.com"},
+                "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+            }
+        ]
     }
 
 
@@ -642,7 +931,6 @@ def tls_policy(region: str) -> dict[str, Any]:
     arn = f"arn:aws:s3:::{bucket(region)}"
     return {
         "Statement": [
-            {"Effect": "Allow"},
             {
                 "Effect": "Deny",
                 "Principal": "*",
@@ -662,6 +950,7 @@ def replication(region: str) -> dict[str, Any]:
             "Rules": [
                 {
                     "Status": "Enabled",
+                    "DeleteMarkerReplication": {"Status": "Enabled"},
                     "Destination": {
                         "Bucket": f"arn:aws:s3:::{bucket(peer)}",
                         "EncryptionConfiguration": {"ReplicaKmsKeyID": key_arn(peer, "audit")},

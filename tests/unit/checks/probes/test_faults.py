@@ -13,6 +13,7 @@ from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind
 from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.dns import DnsResponse
+from payinfra.core.canary_contract import PAYMENTS
 from payinfra.core.evacuation import FAILOVER_METRIC
 from payinfra.core.naming import canary_domain
 from payinfra.core.outputs import DeclaredAlarm, DeclaredEvacuation
@@ -27,10 +28,18 @@ from tests.unit.checks.probes.conftest import (
     bucket,
     declared,
     error,
+    key_policy,
+    lifecycle,
+    mapping,
+    metric_filter,
     observation,
     record,
     replication,
+    resources,
     tls_policy,
+    topic_policy,
+    trust_policy,
+    variables,
 )
 
 FAIL, ERROR, WARN, PASS, NONE = Kind.FAIL, Kind.ERROR, Kind.WARN, Kind.PASS, Kind.NOT_APPLICABLE
@@ -141,11 +150,13 @@ def differs(service: str, operation: str, answer: Any) -> Change:
     return change
 
 
-def copied(**rule: Any) -> Change:
+def copied(*, twice: bool = False, **rule: Any) -> Change:
     def change(fake: FakeEnv) -> None:
         def reply(region: str, _call: Any) -> Any:
             found = replication(region)["ReplicationConfiguration"]
-            return {"ReplicationConfiguration": {**found, "Rules": [{**found["Rules"][0], **rule}]}}
+            changed = {**found["Rules"][0], **rule}
+            rules = [changed, {**changed, "ID": "second"}] if twice else [changed]
+            return {"ReplicationConfiguration": {**found, "Rules": rules}}
 
         fake.answers["s3", "get_bucket_replication"] = reply
 
@@ -155,7 +166,7 @@ def copied(**rule: Any) -> Change:
 def policy(**statement: Any) -> Change:
     def change(fake: FakeEnv) -> None:
         def reply(region: str, _call: Any) -> Any:
-            return {"Policy": json.dumps({"Statement": {**tls_policy(region)["Statement"][1], **statement}})}
+            return {"Policy": json.dumps({"Statement": {**tls_policy(region)["Statement"][0], **statement}})}
 
         fake.answers["s3", "get_bucket_policy"] = reply
 
@@ -222,6 +233,11 @@ def declares(**fields: Any) -> Change:
 
 
 DELEGATED = declares(dns=replace(declared().dns, delegated=True, payments_path="/payments"))
+CERTIFIED = declares(
+    dns=replace(
+        declared().dns, delegated=True, certificates=tuple(f"certificate-{region}" for region in (EAST, WEST))
+    )
+)
 ON_ARM = declares(
     regions=tuple(
         replace(region, function=replace(region.function, architecture="arm64"))
@@ -296,6 +312,233 @@ def in_third_region(operation: str, answer: Any) -> Change:
     return change
 
 
+def stage(**fields: Any) -> Change:
+    return has("apigateway", "get_stage", **fields)
+
+
+def method(name: str, **fields: Any) -> Change:
+    """Settings of a stage for a method."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["apigateway", "get_stage"]
+
+        def reply(region: str, call: Any) -> Any:
+            found = before(region, call)
+            every = found["methodSettings"]
+            return {**found, "methodSettings": {**every, name: {**every["*/*"], **fields}}}
+
+        fake.answers["apigateway", "get_stage"] = reply
+
+    return change
+
+
+def keyed(other: dict[str, str]) -> Change:
+    """Another API key is in the plan."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["apigateway", "get_usage_plan_keys"]
+        fake.answers["apigateway", "get_usage_plan_keys"] = lambda region, call: {
+            "items": [*before(region, call)["items"], other]
+        }
+
+    return change
+
+
+def served(verb: str, path: str, changed: dict[str, Any] | None) -> Change:
+    """The API's method has this changed; None for no such method."""
+
+    def change(fake: FakeEnv) -> None:
+        def reply(region: str, _call: Any) -> Any:
+            found = resources(region)
+            methods = next(one["resourceMethods"] for one in found if one["path"] == path)
+            before = methods.pop(verb)
+            if changed is not None:
+                methods[verb] = {**before, **changed}
+            return {"items": found}
+
+        fake.answers["apigateway", "get_resources"] = reply
+
+    return change
+
+
+def told(**changed: str) -> Change:
+    """The function is told something else."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["lambda", "get_function_configuration"]
+        fake.answers["lambda", "get_function_configuration"] = lambda region, call: {
+            **before(region, call),
+            "Environment": {"Variables": {**variables(region), **changed}},
+        }
+
+    return change
+
+
+def told_in_west(**changed: str) -> Change:
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["lambda", "get_function_configuration"]
+        fake.answers["lambda", "get_function_configuration"] = lambda region, call: {
+            **before(region, call),
+            "Environment": {"Variables": {**variables(region), **(changed if region == WEST else {})}},
+        }
+
+    return change
+
+
+def layered(*regions: str) -> Change:
+    """The function has a layer in these regions."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["lambda", "get_function_configuration"]
+        fake.answers["lambda", "get_function_configuration"] = lambda region, call: {
+            **before(region, call),
+            "Layers": [{"Arn": f"arn:aws:lambda:{region}:1:layer:x:1"}] if region in regions else [],
+        }
+
+    return change
+
+
+def permits(statement: dict[str, Any]) -> Change:
+    """The function's policy has one more statement."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["lambda", "get_policy"]
+
+        def reply(region: str, call: Any) -> Any:
+            more = {"Sid": "damage", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+            policy = json.loads(before(region, call)["Policy"])
+            return {"Policy": json.dumps({"Statement": [*policy["Statement"], {**more, **statement}]})}
+
+        fake.answers["lambda", "get_policy"] = reply
+
+    return change
+
+
+def read(**changed: Any) -> Change:
+    """The table's stream is read otherwise."""
+    return lambda fake: fake.answers.update(
+        {
+            ("lambda", "list_event_source_mappings"): lambda region, _call: {
+                "EventSourceMappings": [{**mapping(region), **changed}]
+            }
+        }
+    )
+
+
+def recovers(**fields: Any) -> Change:
+    recovery = {"PointInTimeRecoveryStatus": "ENABLED", **fields}
+    description = {"PointInTimeRecoveryDescription": recovery}
+    return says("dynamodb", "describe_continuous_backups", {"ContinuousBackupsDescription": description})
+
+
+def policy_with(statement: dict[str, Any]) -> Change:
+    """The bucket's policy has one more statement."""
+    return lambda fake: fake.answers.update(
+        {
+            ("s3", "get_bucket_policy"): lambda region, _call: {
+                "Policy": json.dumps({"Statement": [*tls_policy(region)["Statement"], statement]})
+            }
+        }
+    )
+
+
+def keeps(**changed: Any) -> Change:
+    return says("s3", "get_bucket_lifecycle_configuration", {"Rules": [{**lifecycle(), **changed}]})
+
+
+def filtered(**changed: Any) -> Change:
+    found = [{**metric_filter("accepted"), **changed}, metric_filter("refused")]
+    return says("logs", "describe_metric_filters", {"metricFilters": found})
+
+
+def trusts(statement: dict[str, Any]) -> Change:
+    """Roles trust somebody else as well."""
+    return lambda fake: fake.answers.update(
+        {
+            ("iam", "get_role"): lambda _region, call: {
+                "Role": {
+                    "AssumeRolePolicyDocument": {
+                        "Statement": [
+                            *trust_policy(call["RoleName"])["Statement"],
+                            {**statement, "Action": "sts:AssumeRole"},
+                        ]
+                    }
+                }
+            }
+        }
+    )
+
+
+def key_says(*more: dict[str, Any], only: str = "") -> Change:
+    """Keys' policies have more statements, or only one of theirs."""
+
+    def reply(region: str, call: Any) -> Any:
+        found = key_policy(region, call["KeyId"])["Statement"]
+        kept = [one for one in found if not only or one["Sid"] == only]
+        return {"Policy": json.dumps({"Statement": [*kept, *more]})}
+
+    return lambda fake: fake.answers.update({("kms", "get_key_policy"): reply})
+
+
+def topic_without(sid: str) -> Change:
+    """The topic's policy lacks a statement."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["sns", "get_topic_attributes"]
+
+        def reply(region: str, call: Any) -> Any:
+            kept = [one for one in topic_policy(region)["Statement"] if one["Sid"] != sid]
+            attributes = before(region, call)["Attributes"]
+            return {"Attributes": {**attributes, "Policy": json.dumps({"Statement": kept})}}
+
+        fake.answers["sns", "get_topic_attributes"] = reply
+
+    return change
+
+
+def published(value: str) -> Change:
+    """What a deployment says of itself is something else."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["ssm", "get_parameter"]
+        fake.answers["ssm", "get_parameter"] = lambda region, call: (
+            {"Parameter": {"Type": "String", "Value": value}}
+            if call["Name"].endswith("/deployment")
+            else before(region, call)
+        )
+
+    return change
+
+
+def topic_says(*statements: dict[str, Any]) -> Change:
+    """The topic's policy has these statements instead of its own, or beside them."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["sns", "get_topic_attributes"]
+
+        def reply(region: str, call: Any) -> Any:
+            found = before(region, call)["Attributes"]
+            own = topic_policy(region)["Statement"] if statements else []
+            return {"Attributes": {**found, "Policy": json.dumps({"Statement": [*own, *statements]})}}
+
+        fake.answers["sns", "get_topic_attributes"] = reply
+
+    return change
+
+
+CONFIGURATION = ("lambda", "get_function_configuration")
+OWN = replace(PAYMENTS, refused=("400-498",))
+"""The contract of a function of one's own."""
+OTHER_PLAN = {"items": [{"id": "p2", "apiStages": [{"apiId": "api1", "stage": "prod"}]}]}
+A_STRANGER = {
+    "Sid": "stranger",
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+    "Action": "*",
+    "Resource": "*",
+}
+DENY_ALL = {**A_STRANGER, "Effect": "Deny", "Principal": "*"}
+OWNED_BY_WRITERS = {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}
 METHODS = {"*/*": {"throttlingRateLimit": 1.0, "throttlingBurstLimit": 200, "dataTraceEnabled": True}}
 DOMAIN = ("apigateway", "get_domain_name")
 ENCRYPTION = "get_bucket_encryption"
@@ -315,9 +558,9 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-API-002", sets(health_s=2.5), FAIL, "the health page took 2.5 s"),
     ("LIVE-API-002", sets(health={"region": "eu-west-1"}), FAIL, "declared is 'us-east-1'"),
     ("LIVE-API-002", sets(health={"version": ""}), FAIL, "it names no version"),
-    ("LIVE-API-003", sets(without_key=422), FAIL, "it answered 422"),
-    ("LIVE-API-003", sets(without_key=429), FAIL, "it answered 429"),
-    ("LIVE-API-003", sets(without_key=502), FAIL, "it answered 502"),
+    ("LIVE-API-003", sets(without_key=422), FAIL, "POST /payments answered 422"),
+    ("LIVE-API-003", sets(without_key=429), FAIL, "POST /payments answered 429"),
+    ("LIVE-API-003", sets(without_key=502), FAIL, "POST /payments answered 502"),
     ("LIVE-API-004", sets(payment_status=(403, 403)), FAIL, "with the key answered 403"),
     ("LIVE-API-004", sets(payment_status=(201, 201)), FAIL, "the replay's status is 201"),
     ("LIVE-API-004", sets(payment_status=(200, 200)), FAIL, "the status is 200, declared is 201"),
@@ -549,7 +792,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-S3-004", policy(Effect="Allow"), FAIL, "no statement denies"),
     ("LIVE-S3-004", policy(Resource=["arn:aws:s3:::another"]), FAIL, "no statement denies"),
     ("LIVE-S3-004", policy(), PASS, ""),
-    ("LIVE-S3-004", says("s3", "get_bucket_policy", {"Policy": "{}"}), FAIL, "no statement denies"),
+    ("LIVE-S3-004", says("s3", "get_bucket_policy", {"Policy": "{}"}), ERROR, "the policy cannot be read"),
     ("LIVE-S3-005", both(on_aws, says("s3-plain", "list_objects_v2", {})), FAIL, "was answered"),
     (
         "LIVE-S3-005",
@@ -646,7 +889,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "LIVE-IAM-002",
         says("iam", "simulate_principal_policy", {"EvaluationResults": []}),
         ERROR,
-        "SimulatePrincipalPolicy says nothing of dynamodb:DeleteItem on",
+        "SimulatePrincipalPolicy says nothing of dynamodb:BatchWriteItem on",
     ),
     (
         "LIVE-KMS-001",
@@ -718,6 +961,337 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         WARN,
         "has not confirmed yet in us-east-1",
     ),
+    ("LIVE-API-001", stage(cacheClusterEnabled=True), FAIL, "it has a cache"),
+    ("LIVE-API-001", stage(canarySettings={"percentTraffic": 50.0}), FAIL, "50 % of requests go to another"),
+    (
+        "LIVE-API-001",
+        method("~1payments/POST", throttlingRateLimit=1.0),
+        FAIL,
+        "POST: requests a second is 1.0",
+    ),
+    ("LIVE-API-001", method("payments/POST", dataTraceEnabled=True), FAIL, "POST: logging of bodies is True"),
+    ("LIVE-API-001", method("payments/GET", cachingEnabled=True), FAIL, "payments/GET: caching is True"),
+    ("LIVE-API-001", method("*/*", loggingLevel="OFF"), FAIL, "log level is 'OFF'"),
+    ("LIVE-API-001", method("*/*", metricsEnabled=False), FAIL, "metrics is False"),
+    ("LIVE-API-001", method("orders/POST", throttlingRateLimit=1.0), PASS, ""),
+    ("LIVE-API-003", sets(reading_without_key=200), FAIL, "GET /payments answered 200"),
+    ("LIVE-API-003", sets(reading_without_key=404), FAIL, "GET /payments/{payment_id} answered 404"),
+    ("LIVE-API-004", sets(read_status=500), FAIL, "GET /payments/pay-"),
+    (
+        "LIVE-API-004",
+        both(declares(own_canary=OWN), sets(read_status=500)),
+        FAIL,
+        "GET /payments/pay-",
+    ),
+    ("LIVE-API-005", keyed({"id": "k2", "name": "somebody"}), FAIL, "API key k2 (somebody), which was not"),
+    ("LIVE-API-005", keyed({"id": "k2", "name": "payment-demo-client-former"}), PASS, ""),
+    ("LIVE-API-005", says("apigateway", "get_usage_plans", OTHER_PLAN), FAIL, "plan p2 covers the stage as"),
+    (
+        "LIVE-API-005",
+        has("apigateway", "get_usage_plan", apiStages=[{"throttle": {"/payments/POST": {"rateLimit": 1}}}]),
+        FAIL,
+        "the plan has limits for single methods",
+    ),
+    ("LIVE-API-009", sets(), PASS, ""),
+    (
+        "LIVE-API-009",
+        has("apigateway", "get_rest_api", disableExecuteApiEndpoint=True),
+        FAIL,
+        "us-east-1: endpoint's disabling is True",
+    ),
+    ("LIVE-API-009", has("apigateway", "get_rest_api", policy="{}"), FAIL, "resource policy is '{}'"),
+    (
+        "LIVE-API-009",
+        has("apigateway", "get_rest_api", apiKeySource="AUTHORIZER"),
+        FAIL,
+        "source of API keys is 'AUTHORIZER'",
+    ),
+    (
+        "LIVE-API-009",
+        differs("apigateway", "get_deployment", {"description": "old"}),
+        FAIL,
+        "the stages serve different deployments: 'contract 1' and 'old'",
+    ),
+    (
+        "LIVE-API-009",
+        says("apigateway", "get_deployment", {}),
+        FAIL,
+        "the stages serve deployments that Terraform did not make: '' and ''",
+    ),
+    ("LIVE-API-009", served("GET", "/payments", None), FAIL, "there is no GET /payments"),
+    ("LIVE-API-009", served("GET", "/payments", {"apiKeyRequired": False}), FAIL, "need of a key is False"),
+    ("LIVE-API-009", served("POST", "/payments", {"authorizationType": "AWS_IAM"}), FAIL, "is 'AWS_IAM'"),
+    (
+        "LIVE-API-009",
+        served("GET", "/evacuation", {"methodIntegration": {"uri": "other/invocations"}}),
+        FAIL,
+        "GET /evacuation leads to other/invocations",
+    ),
+    ("LIVE-FN-001", has(*CONFIGURATION, TracingConfig={"Mode": "PassThrough"}), FAIL, "tracing is 'PassT"),
+    ("LIVE-FN-001", has(*CONFIGURATION, Version="$LATEST"), FAIL, "alias leading to $LATEST is True"),
+    ("LIVE-FN-001", has(*CONFIGURATION, VpcConfig={"SubnetIds": ["s"]}), FAIL, "subnets is ['s']"),
+    ("LIVE-FN-001", has(*CONFIGURATION, LoggingConfig={"LogGroup": "/x"}), FAIL, "log group is '/x'"),
+    (
+        "LIVE-FN-001",
+        has("lambda", "get_alias", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}}),
+        FAIL,
+        "versions beside the alias's is {'2': 0.5}",
+    ),
+    ("LIVE-FN-001", told(AUDIT_BUCKET="other"), FAIL, "AUDIT_BUCKET is 'other'"),
+    ("LIVE-FN-001", told(POWERTOOLS_SERVICE_NAME="x"), FAIL, "POWERTOOLS_SERVICE_NAME is 'x'"),
+    ("LIVE-FN-001", both(switch(), told(EVACUATED_PARAMETER="/x")), FAIL, "EVACUATED_PARAMETER is '/x'"),
+    (
+        "LIVE-FN-001",
+        has(*CONFIGURATION, Environment={"Error": {"Message": "KMS denied"}}),
+        ERROR,
+        "Lambda does not show the function's variables: KMS denied",
+    ),
+    ("LIVE-FN-003", told_in_west(KEEP_SOURCE_IP="true"), FAIL, "the variable KEEP_SOURCE_IP differs"),
+    ("LIVE-FN-003", layered(EAST), FAIL, "the layers differ between the regions"),
+    ("LIVE-FN-003", layered(EAST, WEST), PASS, ""),
+    ("LIVE-FN-004", permits({"Principal": "*"}), FAIL, "damage lets anybody in"),
+    (
+        "LIVE-FN-004",
+        permits({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}),
+        FAIL,
+        "damage lets arn:aws:iam::111122223333:root in",
+    ),
+    ("LIVE-FN-004", permits({"Principal": {"AWS": "arn:aws:iam::123456789012:role/x"}}), PASS, ""),
+    (
+        "LIVE-FN-004",
+        permits({"Principal": {"Service": "s3.amazonaws.com"}}),
+        FAIL,
+        "damage lets s3.amazonaws.com in for any account",
+    ),
+    (
+        "LIVE-FN-004",
+        says("lambda", "get_policy", error("ResourceNotFoundException", "none", "GetPolicy")),
+        FAIL,
+        "apigateway.amazonaws.com may not lambda:InvokeFunction",
+    ),
+    (
+        "LIVE-FN-004",
+        says("lambda", "get_policy", error("AccessDeniedException", "no", "GetPolicy")),
+        ERROR,
+        "access denied",
+    ),
+    ("LIVE-FN-005", read(State="Disabled"), FAIL, "state is 'Disabled'"),
+    ("LIVE-FN-005", read(State="Enabling"), FAIL, "the event source mapping is Enabling"),
+    ("LIVE-FN-005", read(MaximumRetryAttempts=0), FAIL, "retries is 0"),
+    ("LIVE-FN-005", read(MaximumRecordAgeInSeconds=60), FAIL, "age of a record in s is 60"),
+    ("LIVE-FN-005", read(DestinationConfig={}), FAIL, "given-up records' topic is None"),
+    ("LIVE-FN-005", read(FunctionResponseTypes=[]), FAIL, "answers is []"),
+    ("LIVE-FN-005", read(FilterCriteria={"Filters": []}), FAIL, "the filter leaves records out"),
+    ("LIVE-FN-005", read(EventSourceArn="another"), FAIL, "nothing hands the stream's records"),
+    ("LIVE-DDB-003", recovers(RecoveryPeriodInDays=1), FAIL, "its days is 1, declared is 35"),
+    (
+        "LIVE-DDB-004",
+        table(
+            GlobalSecondaryIndexes=[
+                {"IndexName": name, "IndexStatus": "ACTIVE", "Projection": {"ProjectionType": "KEYS_ONLY"}}
+                for name in ("status-index", "customer-index")
+            ]
+        ),
+        FAIL,
+        "projection of index status-index is 'KEYS_ONLY'",
+    ),
+    (
+        "LIVE-DDB-007",
+        says(
+            "dynamodb",
+            "describe_time_to_live",
+            {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}},
+        ),
+        FAIL,
+        "items expire by their attribute expires",
+    ),
+    ("LIVE-DDB-007", table(BillingModeSummary={}), FAIL, "billing mode is 'PROVISIONED'"),
+    (
+        "LIVE-DDB-007",
+        table(OnDemandThroughput={"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": 1}),
+        FAIL,
+        "the table takes -1 reads and 1 writes a second at most",
+    ),
+    (
+        "LIVE-DDB-007",
+        table(OnDemandThroughput={"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1}),
+        PASS,
+        "",
+    ),
+    (
+        "LIVE-DDB-008",
+        table(Replicas=[{"RegionName": name} for name in (EAST, WEST, "eu-west-1")]),
+        FAIL,
+        "it has a replica in eu-west-1",
+    ),
+    (
+        "LIVE-DDB-008",
+        says("dynamodb", "get_resource_policy", {"Policy": json.dumps({"Statement": [A_STRANGER]})}),
+        FAIL,
+        "stranger lets arn:aws:iam::111122223333:root in",
+    ),
+    (
+        "LIVE-DDB-008",
+        says("dynamodb", "get_resource_policy", error("AccessDeniedException", "no", "GetResourcePolicy")),
+        ERROR,
+        "access denied",
+    ),
+    ("LIVE-R53-001", check(Port=80), FAIL, "port is 80"),
+    ("LIVE-R53-001", check(EnableSNI=False), FAIL, "SNI is False"),
+    ("LIVE-R53-008", switch("flag", Port=80), FAIL, "page's port is 80"),
+    (
+        "LIVE-S3-003",
+        says("s3", "get_bucket_ownership_controls", OWNED_BY_WRITERS),
+        FAIL,
+        "object ownership is ['ObjectWriter']",
+    ),
+    ("LIVE-S3-004", policy_with(A_STRANGER), FAIL, "stranger lets arn:aws:iam::111122223333:root in"),
+    (
+        "LIVE-S3-004",
+        policy_with({**A_STRANGER, "Effect": "Deny", "Action": "s3:ReplicateObject"}),
+        FAIL,
+        "stranger denies s3:ReplicateObject, which was not declared",
+    ),
+    ("LIVE-S3-006", copied(Filter={"Prefix": "test/"}), FAIL, "objects that it is about is 'Prefix test/'"),
+    ("LIVE-S3-006", copied(DeleteMarkerReplication={}), FAIL, "copying of delete markers is None"),
+    ("LIVE-S3-006", copied(twice=True), FAIL, "there is a rule second that was not declared"),
+    ("LIVE-S3-009", sets(), PASS, ""),
+    ("LIVE-S3-009", keeps(Expiration={"Days": 1}), FAIL, "days until an object expires is 1"),
+    ("LIVE-S3-009", keeps(Status="Disabled"), FAIL, "lifecycle rule is 'Disabled'"),
+    ("LIVE-S3-009", keeps(Filter={"Prefix": "x"}), FAIL, "objects that it is about is 'Prefix x'"),
+    (
+        "LIVE-S3-009",
+        says("s3", "get_bucket_lifecycle_configuration", {"Rules": [lifecycle(), lifecycle()]}),
+        FAIL,
+        "2 lifecycle rules, declared is 1",
+    ),
+    (
+        "LIVE-S3-009",
+        declares(retention=replace(declared().retention, object_lock=30)),
+        FAIL,
+        "lock's days is 7, declared is 30",
+    ),
+    ("LIVE-CW-001", alarm(ComparisonOperator="LessThanThreshold"), FAIL, "rule is 'Sum< 1/1x60s notBr"),
+    ("LIVE-CW-001", alarm(Period=86400), FAIL, "rule is 'Sum>= 1/1x86400s notBreaching'"),
+    ("LIVE-CW-001", alarm(Dimensions=[]), FAIL, "errors: FunctionName is None"),
+    ("LIVE-CW-001", alarm(OKActions=[]), FAIL, "errors: telling it of the end is False"),
+    (
+        "LIVE-CW-002",
+        says("cloudwatch", "describe_alarms", {"MetricAlarms": []}),
+        FAIL,
+        "not there, so that nothing is known: errors",
+    ),
+    ("LIVE-CW-003", alarm(Dimensions=[]), FAIL, "health-us-west-2: HealthCheckId is None"),
+    (
+        "LIVE-CW-004",
+        says("cloudwatch", "get_dashboard", {"DashboardBody": "{}"}),
+        FAIL,
+        "shows nothing of the function",
+    ),
+    ("LIVE-LOG-002", declares(own_canary=replace(OWN, id_field="id")), FAIL, "names no payment in id"),
+    ("LIVE-S3-008", declares(own_canary=replace(OWN, id_field="id")), FAIL, "names no payment in id"),
+    ("LIVE-LOG-003", filtered(filterPattern="x"), FAIL, "accepted: pattern is 'x'"),
+    ("LIVE-LOG-003", filtered(metricTransformations=[]), FAIL, "accepted: namespace is ''"),
+    ("LIVE-IAM-003", trusts(A_STRANGER), FAIL, "stranger lets arn:aws:iam::111122223333:root in"),
+    (
+        "LIVE-IAM-003",
+        trusts({**A_STRANGER, "Principal": {"Service": "ec2.amazonaws.com"}}),
+        FAIL,
+        "ec2.amazonaws.com may take it on",
+    ),
+    (
+        "LIVE-IAM-003",
+        says("iam", "get_role", {"Role": {"AssumeRolePolicyDocument": {"Statement": []}}}),
+        FAIL,
+        "lambda.amazonaws.com may not sts:AssumeRole",
+    ),
+    ("LIVE-IAM-004", decides("implicitDeny"), FAIL, "s3:ReplicateObject on"),
+    (
+        "LIVE-IAM-004",
+        says("iam", "list_attached_role_policies", {"AttachedPolicies": [{"PolicyName": "Admin"}]}),
+        FAIL,
+        "it has the policy Admin, which was not declared",
+    ),
+    (
+        "LIVE-IAM-004",
+        decides("implicitDeny", "aws:ResourceTag/Team"),
+        ERROR,
+        "depends on aws:ResourceTag/Team",
+    ),
+    (
+        "LIVE-KMS-002",
+        says("kms", "get_key_rotation_status", {"KeyRotationEnabled": True, "RotationPeriodInDays": 2560}),
+        FAIL,
+        "the audit key rotates every 2560 days only",
+    ),
+    ("LIVE-KMS-004", key_says(A_STRANGER), FAIL, "data key: stranger lets arn:aws:iam::111122223333:root in"),
+    ("LIVE-KMS-004", key_says(only="Account"), FAIL, "audit key: cloudwatch.amazonaws.com may not kms:Dec"),
+    ("LIVE-KMS-004", key_says(only="Account"), FAIL, "audit key: logs.us-east-1.amazonaws.com may not kms:E"),
+    ("LIVE-KMS-004", key_says(DENY_ALL), FAIL, "application key: arn:aws:iam::123456789012:root may not"),
+    (
+        "LIVE-KMS-004",
+        says("kms", "list_grants", {"Grants": [{"GranteePrincipal": "arn:aws:iam::111122223333:root"}]}),
+        FAIL,
+        "data key: a grant lets arn:aws:iam::111122223333:root in",
+    ),
+    (
+        "LIVE-KMS-004",
+        says("kms", "list_grants", {"Grants": [{"GranteePrincipal": "dynamodb.us-east-1.amazonaws.com"}]}),
+        PASS,
+        "",
+    ),
+    (
+        "LIVE-SSM-002",
+        says("ssm", "describe_parameters", {"Parameters": [{"KeyId": "alias/aws/ssm"}]}),
+        FAIL,
+        "in us-east-1 is encrypted with alias/aws/ssm",
+    ),
+    (
+        "LIVE-SSM-003",
+        says("ssm", "describe_parameters", {"Parameters": [{"KeyId": "alias/aws/ssm"}]}),
+        FAIL,
+        "in us-west-2 is encrypted with alias/aws/ssm",
+    ),
+    ("LIVE-SSM-003", says("ssm", "describe_parameters", {"Parameters": []}), ERROR, "says nothing of"),
+    ("LIVE-SSM-001", both(switch(), published("{}")), FAIL, "/payment-demo/deployment: The published"),
+    ("LIVE-SSM-001", switch(), PASS, ""),
+    ("LIVE-TAG-001", sets(), PASS, ""),
+    (
+        "LIVE-TAG-001",
+        says("s3", "get_bucket_tagging", error("NoSuchTagSet", "there are none", "GetBucketTagging")),
+        FAIL,
+        "GetBucketTagging: there are none",
+    ),
+    (
+        "LIVE-TAG-001",
+        says("lambda", "list_tags", {"Tags": {"Environment": "x", "Project": "payments"}}),
+        FAIL,
+        "the function lacks the tag Environment = demo, or has another value",
+    ),
+    ("LIVE-API-007", both(CERTIFIED, has(*DOMAIN, securityPolicy="TLS_1_0")), FAIL, "TLS is 'TLS_1_0'"),
+    (
+        "LIVE-API-007",
+        both(CERTIFIED, has(*DOMAIN, regionalCertificateArn="other")),
+        FAIL,
+        "certificate is 'other', declared is 'certificate-us-east-1'",
+    ),
+    (
+        "LIVE-API-007",
+        both(CERTIFIED, has(*DOMAIN, mutualTlsAuthentication={"truststoreUri": "s3://x"})),
+        FAIL,
+        "client certificates' store is 's3://x'",
+    ),
+    ("LIVE-API-007", CERTIFIED, PASS, ""),
+    ("LIVE-SNS-003", topic_says(), FAIL, "cloudwatch.amazonaws.com may not sns:Publish"),
+    ("LIVE-SNS-003", topic_without("TlsOnly"), FAIL, "it takes what does not come over TLS"),
+    (
+        "LIVE-S3-004",
+        policy_with({**A_STRANGER, "Principal": {"AWS": "arn:aws:iam::123456789012:role/x"}}),
+        FAIL,
+        "stranger allows *, which was not declared",
+    ),
+    ("LIVE-SNS-003", topic_says(A_STRANGER), FAIL, "in us-east-1: stranger lets arn:aws:iam::111122223333"),
+    ("LIVE-SNS-003", THIRD_REGION, FAIL, "the topic in ap-south-1: cloudwatch.amazonaws.com may not"),
 )
 
 
