@@ -155,7 +155,7 @@ class Role:
         self.world.query("iam", urlencode({"RoleName": self.name, **parameters}))
 
     def _credentials(self) -> Credentials:
-        asked = {"Action": "AssumeRole", "RoleArn": self.arn, "RoleSessionName": "s"}
+        asked = {"Action": "AssumeRole", "RoleArn": self.arn, "RoleSessionName": "session"}
         answer = self.world.query("sts", urlencode(asked))
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         found = [re.search(f"<{name}>(.+?)</{name}>", answer) for name in names]

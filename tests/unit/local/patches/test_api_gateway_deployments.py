@@ -84,7 +84,7 @@ def test_a_model_and_a_validator_are_the_deployments(api: Api) -> None:
     validators = f"/restapis/{api.id}/requestvalidators"
     validator = api.set_up("POST", validators, {"name": "body", "validateRequestBody": True})["id"]
     models = {"application/json": "Payment"}
-    api.set_up("PUT", api.method, {"requestValidatorId": validator, "requestModels": models})
+    api.set_up("PUT", api.method, {"authorizationType": "NONE", "requestValidatorId": validator, "requestModels": models})
     api.set_up("PUT", f"{api.method}/integration", mocking(200))
     api.set_up("PUT", f"{api.method}/integration/responses/200", {})
     api.deploy()

@@ -214,7 +214,7 @@ def test_an_alarms_metric_math_is_kept(world: Any) -> None:
     metrics = "&".join(
         (
             "Metrics.member.1.Id=rate&Metrics.member.1.Expression=100*e&Metrics.member.1.ReturnData=true",
-            "Metrics.member.2.Id=e&Metrics.member.2.MetricStat.Period=60",
+            "Metrics.member.2.Id=e&Metrics.member.2.MetricStat.Period=60&Metrics.member.2.MetricStat.Stat=Sum",
             "Metrics.member.2.MetricStat.Metric.MetricName=Errors&Metrics.member.2.ReturnData=false",
             "Metrics.member.2.MetricStat.Metric.Dimensions.member.1.Name=n",
             "Metrics.member.2.MetricStat.Metric.Dimensions.member.1.Value=v",
@@ -226,7 +226,7 @@ def test_an_alarms_metric_math_is_kept(world: Any) -> None:
     assert element(shown, "Expression") == "100*e"
     assert element(shown, "ReturnData") == "true"
     assert element(shown, "MetricStat") == (
-        "<Period>60</Period><Metric><MetricName>Errors</MetricName>"
+        "<Period>60</Period><Stat>Sum</Stat><Metric><MetricName>Errors</MetricName>"
         "<Dimensions><member><Name>n</Name><Value>v</Value></member></Dimensions></Metric>"
     )
     assert element(shown, "ThresholdMetricId") == "rate"
@@ -358,9 +358,9 @@ def health_check(regions: str) -> bytes:
 
 
 def test_a_health_check_keeps_the_regions_it_is_made_from(world: Any) -> None:
-    wanted = "<Regions><Region>us-east-1</Region><Region>eu-west-1</Region></Regions>"
+    wanted = "<Regions><Region>us-east-1</Region><Region>eu-west-1</Region><Region>us-west-2</Region></Regions>"
     made = world.call("route53", "POST", "/2013-04-01/healthcheck", health_check(wanted))
-    assert re.findall(r"<Region>(.*?)</Region>", made.body.decode()) == ["us-east-1", "eu-west-1"]
+    assert re.findall(r"<Region>(.*?)</Region>", made.body.decode()) == ["us-east-1", "eu-west-1", "us-west-2"]
 
 
 def test_a_health_check_without_regions_has_none(world: Any) -> None:
