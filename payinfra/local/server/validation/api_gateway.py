@@ -222,20 +222,8 @@ def stage_changes_are_possible(call: ServiceCall) -> None:
         refuse_if(path == "/cacheClusterSize" and value not in CACHE_SIZES, BAD, "Invalid cache cluster size")
         if path.endswith("/logging/loglevel"):
             refuse_if(value not in ("OFF", "ERROR", "INFO"), BAD, f"Invalid logging level: {value}")
-            logs_need_a_role(call, value)
         if re.search(r"/throttling/(burstLimit|rateLimit)$", path):
             refuse_if(not re.fullmatch(r"-?\d+(\.\d+)?", value), BAD, f"Invalid throttling value: {value}")
-
-
-def logs_need_a_role(call: ServiceCall, level: str) -> None:
-    """AWS: execution logs take a role of the account's (developer guide, "Set up CloudWatch logging for REST
-    APIs")."""
-    role = (_gateway(call)._account_settings.get("cloudwatchRoleArn")) or (
-        parse_json(_gateway(call)._get_account()[2]).get("cloudwatchRoleArn")
-    )
-    refuse_if(
-        level != "OFF" and not role, BAD, "CloudWatch Logs role ARN must be set in account settings to enable logging"
-    )
 
 
 def deployment_is_not_served(call: ServiceCall) -> None:

@@ -112,7 +112,7 @@ WORDS = b"The provided execution role does not have permissions to call PutTrace
 def test_active_tracing_is_refused_to_a_role_that_may_not_send(world: Any, role: Any) -> None:
     body = {"FunctionName": "f", "Role": role.arn, "Runtime": "python3.11", "Handler": "f.f"}
     role.may({"Action": SEND[1]})
-    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {}})
+    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {"ZipFile": ""}})
     assert (refused.status, WORDS in refused.body) == (400, True)
     function(world, role)
     changed = f"{FUNCTIONS}/f/configuration"
@@ -128,7 +128,7 @@ def test_active_tracing_is_refused_to_a_role_that_may_not_send(world: Any, role:
 
 def test_a_role_that_is_not_there_is_told_as_such(world: Any, role: Any) -> None:
     body = {"FunctionName": "f", "Role": f"{role.arn}x", "Runtime": "python3.11", "Handler": "f.f"}
-    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {}})
+    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {"ZipFile": ""}})
     assert refused.status == 400
     assert b"cannot be found" in refused.body
 
