@@ -410,7 +410,10 @@ def _leading_keys(call: Call, tables: Any) -> Iterator[str]:
     for step in steps:
         table = tables.get(str(step.get("TableName", "")).rpartition("/")[2]) or {}
         schema = table.get("KeySchema") or ()
-        for index in (*(table.get("GlobalSecondaryIndexes") or ()), *(table.get("LocalSecondaryIndexes") or ())):
+        for index in (
+            *(table.get("GlobalSecondaryIndexes") or ()),
+            *(table.get("LocalSecondaryIndexes") or ()),
+        ):
             schema = index["KeySchema"] if index["IndexName"] == step.get("IndexName") else schema
         partition = next((one["AttributeName"] for one in schema if one["KeyType"] == "HASH"), "")
         value = (step.get("Key") or step.get("Item") or {}).get(partition)

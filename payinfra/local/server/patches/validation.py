@@ -37,7 +37,9 @@ def install(emulator: Emulator) -> None:
     """Apply the patches."""
     for name, service in SERVICES.items():
         module = emulator.service(name)
-        emulator.replace(module, "handle_request", only_what_aws_takes(emulator, service, module.handle_request))
+        emulator.replace(
+            module, "handle_request", only_what_aws_takes(emulator, service, module.handle_request)
+        )
 
 
 def only_what_aws_takes(emulator: Emulator, service: str, original: Handle) -> Handle:

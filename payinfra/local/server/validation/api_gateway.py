@@ -23,9 +23,13 @@ _VARIABLE = re.compile(r"[A-Za-z0-9_]+")
 _VARIABLE_VALUE = re.compile(r"[A-Za-z0-9\-._~:/?#&=,]*")
 _STATUS = re.compile(r"[1-5]\d\d")
 _INTEGRATION = re.compile(r"arn:aws[a-z-]*:apigateway:[^:]+:[^:]+:(path|action)/.+")
-_ON_METHOD = re.compile(r"method\.request\.(header|path|querystring|multivaluequerystring|multivalueheader|body)\..+")
+_ON_METHOD = re.compile(
+    r"method\.request\.(header|path|querystring|multivaluequerystring|multivalueheader|body)\..+"
+)
 _ON_INTEGRATION = re.compile(r"integration\.request\.(header|path|querystring)\..+")
-_LOG_TARGET = re.compile(r"arn:aws[a-z-]*:(logs:[^:]+:\d+:log-group:.+|firehose:[^:]+:\d+:deliverystream/amazon-apigateway-.+)")
+_LOG_TARGET = re.compile(
+    r"arn:aws[a-z-]*:(logs:[^:]+:\d+:log-group:.+|firehose:[^:]+:\d+:deliverystream/amazon-apigateway-.+)"
+)
 _STAGE_PATHS = re.compile(
     r"/(accessLogSettings(/(destinationArn|format))?|cacheClusterEnabled|cacheClusterSize|canarySettings(/.+)?|"
     r"clientCertificateId|deploymentId|description|documentationVersion|tracingEnabled|variables(/.+)?|"
@@ -76,7 +80,9 @@ def part_is_possible(call: ServiceCall) -> None:
         "beginning and the end.",
     )
     siblings = [one for one in _resources(call).values() if one.get("parentId") == call.text("parentId")]
-    variable = next((one["pathPart"] for one in siblings if str(one.get("pathPart", "")).startswith("{")), part)
+    variable = next(
+        (one["pathPart"] for one in siblings if str(one.get("pathPart", "")).startswith("{")), part
+    )
     refuse_if(
         part.startswith("{") and variable != part,
         BAD,
@@ -96,7 +102,9 @@ def method_is_possible(call: ServiceCall) -> None:
     gateway, api = _gateway(call), call.text("restApiId")
     verb, authorization = call.text("httpMethod"), call.text("authorizationType")
     refuse_if(verb not in VERBS, BAD, f"Invalid HTTP method specified: {verb}")
-    refuse_if(authorization not in AUTHORIZATIONS, BAD, f"Invalid authorization type specified: {authorization}")
+    refuse_if(
+        authorization not in AUTHORIZATIONS, BAD, f"Invalid authorization type specified: {authorization}"
+    )
     refuse_if(_method(call) is not None, CONFLICT, "Method already exists for this resource", 409)
     authorizer = call.text("authorizerId")
     refuse_if(
@@ -133,7 +141,9 @@ def integration_is_possible(call: ServiceCall) -> None:
     if kind in ("HTTP", "HTTP_PROXY"):
         private = call.text("connectionType") == "VPC_LINK"
         refuse_if(
-            not private and not re.match(r"https?://|\$\{|arn:", uri), BAD, "Invalid HTTP endpoint specified for URI"
+            not private and not re.match(r"https?://|\$\{|arn:", uri),
+            BAD,
+            "Invalid HTTP endpoint specified for URI",
         )
     refuse_if(
         kind != "MOCK" and not call.text("integrationHttpMethod"),
@@ -152,9 +162,15 @@ def integration_is_possible(call: ServiceCall) -> None:
 
 def status_is_possible(call: ServiceCall) -> None:
     """AWS: a response has a status of HTTP, and is put once (API reference, PutMethodResponse)."""
-    refuse_if(not _STATUS.fullmatch(call.text("statusCode")), BAD, "Status code should match the following regex: [1-5]\\d\\d")
+    refuse_if(
+        not _STATUS.fullmatch(call.text("statusCode")),
+        BAD,
+        "Status code should match the following regex: [1-5]\\d\\d",
+    )
     responses = (_method(call) or {}).get("methodResponses") or {}
-    refuse_if(call.text("statusCode") in responses, CONFLICT, "Response already exists for this resource", 409)
+    refuse_if(
+        call.text("statusCode") in responses, CONFLICT, "Response already exists for this resource", 409
+    )
 
 
 def response_is_declared(call: ServiceCall) -> None:
@@ -179,10 +195,14 @@ def api_can_be_deployed(call: ServiceCall) -> None:
     if call.text("restApiId") not in _gateway(call)._rest_apis:
         return
     methods = [
-        one for resource in _resources(call).values() for one in (resource.get("resourceMethods") or {}).values()
+        one
+        for resource in _resources(call).values()
+        for one in (resource.get("resourceMethods") or {}).values()
     ]
     refuse_if(not methods, BAD, "The REST API doesn't contain any methods")
-    refuse_if(any(not one.get("methodIntegration") for one in methods), BAD, "No integration defined for method")
+    refuse_if(
+        any(not one.get("methodIntegration") for one in methods), BAD, "No integration defined for method"
+    )
 
 
 def stage_is_possible(call: ServiceCall) -> None:
@@ -210,7 +230,9 @@ def stage_changes_are_possible(call: ServiceCall) -> None:
     deployments = _gateway(call)._deployments_v1.get(call.text("restApiId")) or {}
     for change in call.entries("patchOperations"):
         path, value = str(change.get("path", "")), str(change.get("value", ""))
-        refuse_if(not _STAGE_PATHS.fullmatch(path), BAD, f"Invalid patch path '{path}' specified for op 'replace'.")
+        refuse_if(
+            not _STAGE_PATHS.fullmatch(path), BAD, f"Invalid patch path '{path}' specified for op 'replace'."
+        )
         if change.get("op") == "remove":
             continue
         refuse_if(path == "/deploymentId" and value not in deployments, BAD, "Deployment id does not exist")
@@ -252,7 +274,9 @@ def plan_is_possible(call: ServiceCall) -> None:
         refuse_if(period not in PERIODS, BAD, "Usage Plan quota needs a period of DAY, WEEK or MONTH")
         refuse_if(int(quota.get("limit") or 0) <= 0, BAD, "Usage Plan quota limit must be greater than zero")
         offset = int(quota.get("offset") or 0)
-        refuse_if(not 0 <= offset <= PERIODS[period], BAD, f"Usage Plan quota offset must be 0 to {PERIODS[period]}")
+        refuse_if(
+            not 0 <= offset <= PERIODS[period], BAD, f"Usage Plan quota offset must be 0 to {PERIODS[period]}"
+        )
     for limit in throttle.values():
         refuse_if(float(limit) < 0, BAD, "Usage Plan throttle limits must not be negative")
     for stage in call.entries("apiStages"):
@@ -287,7 +311,9 @@ def plan_key_is_possible(call: ServiceCall) -> None:
     )
     stages = _stages_of(gateway._usage_plans.get(plan_id) or {})
     for other, keys in gateway._usage_plan_keys.items():
-        shared = other != plan_id and key in keys and stages & _stages_of(gateway._usage_plans.get(other) or {})
+        shared = (
+            other != plan_id and key in keys and stages & _stages_of(gateway._usage_plans.get(other) or {})
+        )
         refuse_if(
             bool(shared),
             CONFLICT,
@@ -304,7 +330,9 @@ def plan_has_no_stages(call: ServiceCall) -> None:
     """AWS: a usage plan is deleted when it has no stages any more (API reference, DeleteUsagePlan)."""
     plan = _gateway(call)._usage_plans.get(call.text("usagePlanId")) or {}
     refuse_if(
-        bool(plan.get("apiStages")), BAD, f"Cannot delete Usage Plan {call.text('usagePlanId')}: it has API stages"
+        bool(plan.get("apiStages")),
+        BAD,
+        f"Cannot delete Usage Plan {call.text('usagePlanId')}: it has API stages",
     )
 
 
@@ -314,12 +342,19 @@ def stage_is_in_no_plan(call: ServiceCall) -> None:
     gateway, api, stage = _gateway(call), call.text("restApiId"), call.text("stageName")
     for plan in gateway._usage_plans.values():
         used = any(one == api and (not stage or at == stage) for one, at in _stages_of(plan))
-        refuse_if(used, BAD, f"Stage is associated with the usage plan {plan.get('name')}, which must let it go first")
+        refuse_if(
+            used,
+            BAD,
+            f"Stage is associated with the usage plan {plan.get('name')}, which must let it go first",
+        )
     for mappings in gateway._base_path_mappings.values():
         led = any(
-            one.get("restApiId") == api and (not stage or one.get("stage") == stage) for one in mappings.values()
+            one.get("restApiId") == api and (not stage or one.get("stage") == stage)
+            for one in mappings.values()
         )
-        refuse_if(led, BAD, "Deleting API or stage failed. Please remove all base path mappings related to it.")
+        refuse_if(
+            led, BAD, "Deleting API or stage failed. Please remove all base path mappings related to it."
+        )
 
 
 def model_is_possible(call: ServiceCall) -> None:
@@ -365,7 +400,11 @@ def certificate_is_issued(call: ServiceCall) -> None:
     )
     if arn:
         found = call.module("acm")._certificates.get(arn) or {}
-        refuse_if(found.get("Status") != "ISSUED", BAD, f"Invalid certificate ARN: {arn}. It must be an issued one of the API's region.")
+        refuse_if(
+            found.get("Status") != "ISSUED",
+            BAD,
+            f"Invalid certificate ARN: {arn}. It must be an issued one of the API's region.",
+        )
 
 
 def account_role_is_assumable(call: ServiceCall) -> None:
@@ -386,7 +425,14 @@ def account_role_is_assumable(call: ServiceCall) -> None:
 
 RULES: Rules = joined(
     for_each(
-        ("CreateApiKey", "CreateDomainName", "CreateRestApi", "CreateStage", "CreateUsagePlan", "TagResource"),
+        (
+            "CreateApiKey",
+            "CreateDomainName",
+            "CreateRestApi",
+            "CreateStage",
+            "CreateUsagePlan",
+            "TagResource",
+        ),
         tags_are_possible("tags", BAD, too_many="LimitExceededException"),
     ),
     for_each(("DeleteRestApi", "DeleteStage"), stage_is_in_no_plan),

@@ -32,7 +32,9 @@ def alarm_is_possible(call: ServiceCall) -> None:
     where its periods are an hour or longer."""
     asked = call.parameters
     metrics = call.entries("Metrics")
-    single = {"MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions"} & set(asked)
+    single = {"MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions"} & set(
+        asked
+    )
     refuse_if(
         bool(metrics) and bool(single),
         COMBINATION,
@@ -122,7 +124,11 @@ def data_are_possible(call: ServiceCall) -> None:
     refuse_if(namespace.startswith("AWS/"), VALUE, "The value AWS/ for parameter Namespace is invalid.")
     refuse_if(namespace.startswith(":"), VALUE, "The value for parameter Namespace is invalid.")
     data = call.entries("MetricData")
-    refuse_if(len(data) > DATUMS_MOST, VALUE, f"The collection MetricData must not have a size greater than {DATUMS_MOST}.")
+    refuse_if(
+        len(data) > DATUMS_MOST,
+        VALUE,
+        f"The collection MetricData must not have a size greater than {DATUMS_MOST}.",
+    )
     for one in data:
         values = [one[name] for name in ("Value",) if name in one] + list(one.get("Values") or ())
         refuse_if(
@@ -133,7 +139,9 @@ def data_are_possible(call: ServiceCall) -> None:
         for value in values:
             number = float(value)
             refuse_if(
-                math.isnan(number) or abs(number) > LARGEST, VALUE, f"The value {value} for MetricData is invalid."
+                math.isnan(number) or abs(number) > LARGEST,
+                VALUE,
+                f"The value {value} for MetricData is invalid.",
             )
         at = _seconds(one.get("Timestamp"))
         refuse_if(
@@ -169,7 +177,9 @@ def statistics_are_possible(call: ServiceCall) -> None:
 def queries_are_possible(call: ServiceCall) -> None:
     """AWS: at most 500 queries with an id each (API reference, GetMetricData)."""
     queries = call.entries("MetricDataQueries")
-    refuse_if(len(queries) > 500, INVALID, "The collection MetricDataQueries must not have a size greater than 500.")
+    refuse_if(
+        len(queries) > 500, INVALID, "The collection MetricDataQueries must not have a size greater than 500."
+    )
     ids = [str(one.get("Id")) for one in queries]
     refuse_if(len(set(ids)) < len(ids), INVALID, "The values for parameter id in queries must be unique.")
 

@@ -111,7 +111,9 @@ def stream_is_possible(call: ServiceCall) -> None:
     if wanted.get("StreamEnabled") is True:
         refuse_if("StreamViewType" not in wanted, INVALID, "StreamViewType must be specified.")
         refuse_if(
-            bool(known.get("StreamEnabled")), INVALID, f"Table already has an enabled stream: TableName: {name}"
+            bool(known.get("StreamEnabled")),
+            INVALID,
+            f"Table already has an enabled stream: TableName: {name}",
         )
     elif wanted and table:
         refuse_if(not known.get("StreamEnabled"), INVALID, f"Table has no stream: TableName: {name}")
@@ -189,15 +191,15 @@ def expressions_are_possible(call: ServiceCall) -> None:
     mixed = any(name in call.parameters for name in LEGACY) and any(
         name in call.parameters for name in EXPRESSIONS
     )
-    refuse_if(
-        mixed, INVALID, "Can not use both expression and non-expression parameters in the same request"
-    )
+    refuse_if(mixed, INVALID, "Can not use both expression and non-expression parameters in the same request")
     steps = [step for item in call.entries("TransactItems") for step in item.values()]
     for one in (call.parameters, *steps):
         if isinstance(one, dict) and isinstance(one.get("UpdateExpression"), str):
             _update_is_possible(one["UpdateExpression"], one.get("ExpressionAttributeNames") or {})
     condition = call.text("KeyConditionExpression")
-    wrong = re.search(r"(?i)<>|\b(OR|NOT|IN|contains|attribute_exists|attribute_not_exists|size)\b", condition)
+    wrong = re.search(
+        r"(?i)<>|\b(OR|NOT|IN|contains|attribute_exists|attribute_not_exists|size)\b", condition
+    )
     # The names of attributes are words too.
     names = call.inner("ExpressionAttributeNames")
     if wrong and not any(wrong[0] in str(one) for one in names):
@@ -213,7 +215,9 @@ def _update_is_possible(expression: str, names: Mapping[str, str]) -> None:
         INVALID,
         f'Invalid UpdateExpression: The "{twice}" section can only be used once in an update expression;',
     )
-    paths = [path for kind, text in zip(kinds, sections[1::2], strict=True) for path in _paths(kind, text, names)]
+    paths = [
+        path for kind, text in zip(kinds, sections[1::2], strict=True) for path in _paths(kind, text, names)
+    ]
     for number, path in enumerate(paths):
         for other in paths[number + 1 :]:
             shorter = min(len(path), len(other))

@@ -14,7 +14,8 @@ MISSING = "ResourceNotFoundException"
 VARIABLES_MOST = 4096
 POLICY_MOST = 20_480
 SYNCHRONOUS_MOST, ASYNCHRONOUS_MOST = 6_291_456, 1_048_576
-ALL_BUT_RESERVED = 100
+NAME_MOST, MEMORY_MOST_MB, TIMEOUT_MOST_S = 64, 10_240, 900
+RECORD_AGE_LEAST_S = 60
 RESERVED = frozenset(
     {
         *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"),
@@ -59,6 +60,23 @@ def role_is_assumable(call: ServiceCall) -> None:
     raise AwsRefusal(INVALID, "The role defined for the function cannot be assumed by Lambda.")
 
 
+def sizes_are_possible(call: ServiceCall) -> None:
+    """AWS: a function has a name of 64 characters, 10,240 MB and 900 seconds at most (API reference,
+    CreateFunction; developer guide, "Lambda quotas")."""
+    refuse_if(
+        call.operation == "CreateFunction" and len(_name(call)) > NAME_MOST,
+        "ValidationException",
+        f"Value at 'functionName' failed to satisfy constraint: it has more than {NAME_MOST} characters",
+    )
+    for name, most in (("MemorySize", MEMORY_MOST_MB), ("Timeout", TIMEOUT_MOST_S)):
+        refuse_if(
+            int(call.parameters.get(name) or 0) > most,
+            "ValidationException",
+            f"Value '{call.parameters.get(name)}' at '{name}' failed to satisfy constraint: Member must have value "
+            f"less than or equal to {most}",
+        )
+
+
 def variables_are_possible(call: ServiceCall) -> None:
     """AWS: a function's variables have none of Lambda's own names and 4 KB in all (developer guide, "Working
     with Lambda environment variables")."""
@@ -84,7 +102,9 @@ def code_is_there(call: ServiceCall) -> None:
     CreateFunction)."""
     code = call.inner("Code")
     refuse_if(
-        not {"ZipFile", "S3Bucket", "ImageUri"} & set(code), INVALID, "Please provide a source for function code."
+        not {"ZipFile", "S3Bucket", "ImageUri"} & set(code),
+        INVALID,
+        "Please provide a source for function code.",
     )
     image = call.text("PackageType") == "Image"
     refuse_if(
@@ -120,7 +140,8 @@ def destination_is_there(call: ServiceCall) -> None:
     """AWS: where failures are sent to is there (API reference, DeadLetterConfig and DestinationConfig)."""
     named = [call.inner("DeadLetterConfig").get("TargetArn")]
     named += [
-        (call.inner("DestinationConfig").get(one) or {}).get("Destination") for one in ("OnFailure", "OnSuccess")
+        (call.inner("DestinationConfig").get(one) or {}).get("Destination")
+        for one in ("OnFailure", "OnSuccess")
     ]
     for arn in filter(None, named):
         parts = str(arn).split(":")
@@ -161,7 +182,9 @@ def alias_leads_to_a_version(call: ServiceCall) -> None:
     refuse_if(version not in known, MISSING, f"Function not found: {_name(call)}:{version}", 404)
     weights = call.inner("RoutingConfig").get("AdditionalVersionWeights") or {}
     for other, weight in weights.items():
-        refuse_if("$LATEST" in (version, other), INVALID, "$LATEST is not supported for an alias with weights.")
+        refuse_if(
+            "$LATEST" in (version, other), INVALID, "$LATEST is not supported for an alias with weights."
+        )
         refuse_if(other not in known, MISSING, f"Function not found: {_name(call)}:{other}", 404)
         refuse_if(other == version, INVALID, "The version of the alias and of its weights must differ.")
         refuse_if(not 0.0 <= float(weight) <= 1.0, INVALID, f"The weight {weight} is not between 0 and 1.")
@@ -172,13 +195,19 @@ def code_is_the_one(call: ServiceCall) -> None:
     wanted, function = call.text("CodeSha256"), _function(call)
     found = function and function["config"].get("CodeSha256")
     refuse_if(
-        bool(wanted and function and wanted != found), INVALID, f"CodeSHA256 ({wanted}) is different from {found}."
+        bool(wanted and function and wanted != found),
+        INVALID,
+        f"CodeSHA256 ({wanted}) is different from {found}.",
     )
 
 
 def latest_is_not_deleted(call: ServiceCall) -> None:
     """AWS: `$LATEST` goes with its function alone (API reference, DeleteFunction, Qualifier)."""
-    refuse_if(call.text("Qualifier") == "$LATEST", INVALID, "$LATEST version cannot be deleted without deleting the function.")
+    refuse_if(
+        call.text("Qualifier") == "$LATEST",
+        INVALID,
+        "$LATEST version cannot be deleted without deleting the function.",
+    )
 
 
 def permission_is_possible(call: ServiceCall) -> None:
@@ -189,7 +218,9 @@ def permission_is_possible(call: ServiceCall) -> None:
     policy = json.dumps({"Statement": [{"Principal": {"AWS": principal}}]})
     gone = next(unknown_principals(call, policy), "")
     refuse_if(
-        not valid or bool(gone), INVALID, "The provided principal was invalid. Please check the principal and try again."
+        not valid or bool(gone),
+        INVALID,
+        "The provided principal was invalid. Please check the principal and try again.",
     )
     refuse_if(
         call.text("Qualifier") == "$LATEST",
@@ -199,7 +230,9 @@ def permission_is_possible(call: ServiceCall) -> None:
     statements = ((function or {}).get("policy") or {}).get("Statement") or []
     size = len(json.dumps(statements).encode()) + len(json.dumps(dict(call.parameters)).encode())
     refuse_if(
-        size > POLICY_MOST, "PolicyLengthExceededException", f"The final policy size ({size}) is bigger than the limit (20480)."
+        size > POLICY_MOST,
+        "PolicyLengthExceededException",
+        f"The final policy size ({size}) is bigger than the limit (20480).",
     )
 
 
@@ -257,9 +290,14 @@ def mapping_is_possible(call: ServiceCall) -> None:
     refuse_if(queue and bool(start), INVALID, "StartingPosition is not valid for SQS event sources.")
     if ":dynamodb:" in source:
         table = call.module("dynamodb")._tables.get(source.split("/")[1] if "/" in source else "") or {}
-        refuse_if(
-            table.get("LatestStreamArn") != source, INVALID, f"Stream not found: {source}"
-        )
+        refuse_if(table.get("LatestStreamArn") != source, INVALID, f"Stream not found: {source}")
+    age = call.parameters.get("MaximumRecordAgeInSeconds")
+    refuse_if(
+        age is not None and age != -1 and age < RECORD_AGE_LEAST_S,
+        INVALID,
+        f"MaximumRecordAgeInSeconds is -1, or {RECORD_AGE_LEAST_S} or more.",
+    )
+    filters_are_patterns(call)
     function = _function(call)
     for one in call.module("lambda_svc")._esms.values():
         same = one.get("EventSourceArn") == source and function is not None
@@ -271,7 +309,6 @@ def mapping_is_possible(call: ServiceCall) -> None:
         )
     if queue and function is not None:
         _queue_fits(call, source, function)
-    filters_are_patterns(call)
 
 
 def _asked_arn(call: ServiceCall) -> str:
@@ -317,6 +354,7 @@ RULES: Rules = joined(
     for_each(("CreateFunction", "TagResource"), tags_are_possible("Tags", INVALID)),
     for_each(("CreateFunction", "UpdateFunctionConfiguration"), role_is_assumable),
     for_each(("CreateFunction", "UpdateFunctionConfiguration"), variables_are_possible),
+    for_each(("CreateFunction", "UpdateFunctionConfiguration"), sizes_are_possible),
     for_each(("CreateFunction", "UpdateFunctionConfiguration"), layers_are_few),
     for_each(("CreateFunction", "UpdateFunctionConfiguration"), log_levels_are_for_json),
     for_each(

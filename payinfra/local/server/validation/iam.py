@@ -6,7 +6,12 @@ from payinfra.local.server.validation.calls import AwsRefusal, Rule, Rules, Serv
 from payinfra.local.server.validation.policies import PolicyKind, refuse_policy, size
 from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
 
-MALFORMED, LIMIT, CONFLICT, MISSING = "MalformedPolicyDocument", "LimitExceeded", "DeleteConflict", "NoSuchEntity"
+MALFORMED, LIMIT, CONFLICT, MISSING = (
+    "MalformedPolicyDocument",
+    "LimitExceeded",
+    "DeleteConflict",
+    "NoSuchEntity",
+)
 TRUST_MOST, ROLE_MOST, USER_MOST, GROUP_MOST, MANAGED_MOST = 2048, 10_240, 2048, 5120, 6144
 ATTACHED_MOST = 10
 ACCESS_KEYS_MOST = 2
@@ -143,7 +148,9 @@ def tag_names_differ_in_case(call: ServiceCall) -> None:
     """AWS: IAM's tags differ by more than the case of their names (API reference, TagRole, InvalidInput)."""
     names = [str(one.get("Key", "")).lower() for one in call.entries("Tags")]
     if len(set(names)) < len(names):
-        raise AwsRefusal("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        raise AwsRefusal(
+            "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        )
 
 
 TAGGED = (

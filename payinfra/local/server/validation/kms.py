@@ -60,7 +60,8 @@ def rotation_is_of_symmetric_keys(call: ServiceCall) -> None:
     """AWS: only symmetric encryption keys with KMS's own material rotate; of multi-Region keys the primary
     (KMS API reference, EnableKeyRotation)."""
     found = _key(call) or {}
-    replica = (found.get("MultiRegionConfiguration") or {}).get("MultiRegionKeyType") == "REPLICA"
+    primary = ((found.get("MultiRegionConfiguration") or {}).get("PrimaryKey") or {}).get("Region")
+    replica = primary not in (None, call.region)
     other = found.get("KeySpec", SYMMETRIC) != SYMMETRIC or found.get("Origin", "AWS_KMS") != "AWS_KMS"
     refuse_if(other or replica, "UnsupportedOperationException", f"{found.get('Arn')} cannot be rotated.")
 
@@ -122,9 +123,7 @@ def alias_is_possible(call: ServiceCall) -> None:
     CreateAlias)."""
     name = call.text("AliasName")
     refuse_if(name.startswith("alias/aws/"), "NotAuthorizedException", f"{name} is reserved.")
-    refuse_if(
-        "alias/" in call.text("TargetKeyId"), INVALID, "Aliases must refer to keys. Not aliases"
-    )
+    refuse_if("alias/" in call.text("TargetKeyId"), INVALID, "Aliases must refer to keys. Not aliases")
 
 
 def alias_keeps_its_kind(call: ServiceCall) -> None:
@@ -132,7 +131,9 @@ def alias_keeps_its_kind(call: ServiceCall) -> None:
     kms = call.module("kms")
     former, new = kms._resolve_key(call.text("AliasName")), _key(call)
     differ = former and new and former.get("KeyUsage") != new.get("KeyUsage")
-    refuse_if(bool(differ), INVALID, f"Alias {call.text('AliasName')} cannot be changed to {new and new['Arn']}.")
+    refuse_if(
+        bool(differ), INVALID, f"Alias {call.text('AliasName')} cannot be changed to {new and new['Arn']}."
+    )
 
 
 def tags_name_a_key(call: ServiceCall) -> None:
@@ -199,7 +200,9 @@ def grantee_is_a_principal(call: ServiceCall) -> None:
         said = call.text(name)
         valid = re.fullmatch(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:.+|[a-z0-9.-]+\.amazonaws\.com", said)
         if said and not valid:
-            raise AwsRefusal("InvalidArnException", f"ARN does not refer to a valid principal: {json.dumps(said)}")
+            raise AwsRefusal(
+                "InvalidArnException", f"ARN does not refer to a valid principal: {json.dumps(said)}"
+            )
 
 
 TAG = tags_are_possible("Tags", "TagException", name="TagKey")
@@ -208,6 +211,7 @@ RULES: Rules = joined(
     for_each(NOT_WHILE_DISABLED, not_while_disabled),
     for_each(OF_SYMMETRIC_KEYS, rotation_is_of_symmetric_keys),
     for_each(("CreateKey", "ReplicateKey", "TagResource"), TAG),
+    {"PutKeyPolicy": (policy_has_its_name,)},
     for_each(("CreateKey", "PutKeyPolicy", "ReplicateKey"), policy_is_possible),
     for_each(("CreateAlias", "UpdateAlias"), alias_is_possible),
     for_each(("TagResource", "UntagResource"), tags_name_a_key),
@@ -218,7 +222,6 @@ RULES: Rules = joined(
         "CreateKey": (usage_fits_the_spec,),
         "Decrypt": (ciphertext_is_the_keys,),
         "Encrypt": (usage_allows("ENCRYPT_DECRYPT"), plaintext_is_short),
-        "PutKeyPolicy": (policy_has_its_name,),
         "Sign": (usage_allows("SIGN_VERIFY"),),
         "UpdateAlias": (alias_keeps_its_kind,),
     },

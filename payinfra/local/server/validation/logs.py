@@ -1,7 +1,6 @@
 """What CloudWatch Logs refuses (CloudWatch Logs API reference, and the user guide's pages that are named)."""
 
 import re
-
 from typing import Any
 
 from payinfra.core.json_text import parse_json
@@ -15,7 +14,11 @@ A_DAY_MS = 86_400_000
 
 def name_is_not_reserved(call: ServiceCall) -> None:
     """AWS: names that begin with `aws/` are reserved (API reference, CreateLogGroup)."""
-    refuse_if(call.text("logGroupName").startswith("aws/"), INVALID, "Log group names starting with aws/ are reserved.")
+    refuse_if(
+        call.text("logGroupName").startswith("aws/"),
+        INVALID,
+        "Log group names starting with aws/ are reserved.",
+    )
 
 
 def key_lets_logs_in(call: ServiceCall) -> None:
@@ -47,11 +50,11 @@ def events_are_possible(call: ServiceCall) -> None:
     """AWS: 1 to 10,000 events in the order of their times, within 24 hours (API reference, PutLogEvents)."""
     events = call.entries("logEvents")
     times = [int(one.get("timestamp") or 0) for one in events]
+    refuse_if(not events or len(events) > EVENTS_MOST, INVALID, f"Log events must be 1 to {EVENTS_MOST}.")
     refuse_if(
-        not events or len(events) > EVENTS_MOST, INVALID, f"Log events must be 1 to {EVENTS_MOST}."
-    )
-    refuse_if(
-        times != sorted(times), INVALID, "Log events in a single PutLogEvents request must be in chronological order."
+        times != sorted(times),
+        INVALID,
+        "Log events in a single PutLogEvents request must be in chronological order.",
     )
     refuse_if(
         times[-1] - times[0] > A_DAY_MS,
@@ -68,9 +71,13 @@ def filter_is_possible(call: ServiceCall) -> None:
     for one in call.entries("metricTransformations"):
         dimensions = one.get("dimensions") or {}
         refuse_if(
-            str(one["metricNamespace"]).startswith("AWS/"), INVALID, "metricNamespace must not begin with AWS/."
+            str(one["metricNamespace"]).startswith("AWS/"),
+            INVALID,
+            "metricNamespace must not begin with AWS/.",
         )
-        refuse_if(len(dimensions) > DIMENSIONS_MOST, INVALID, f"A metric has at most {DIMENSIONS_MOST} dimensions.")
+        refuse_if(
+            len(dimensions) > DIMENSIONS_MOST, INVALID, f"A metric has at most {DIMENSIONS_MOST} dimensions."
+        )
         refuse_if(
             bool(dimensions) and "defaultValue" in one,
             INVALID,
@@ -82,7 +89,9 @@ def filter_is_possible(call: ServiceCall) -> None:
             "Invalid metric transformation: metricValue is a number or begins with a dollar sign.",
         )
     group, name = call.text("logGroupName"), call.text("filterName")
-    others = [key for key in call.module("cloudwatch_logs")._metric_filters if key[0] == group and key[1] != name]
+    others = [
+        key for key in call.module("cloudwatch_logs")._metric_filters if key[0] == group and key[1] != name
+    ]
     refuse_if(len(others) >= FILTERS_MOST, LIMIT, "Resource limit exceeded.")
 
 
@@ -116,10 +125,10 @@ def subscription_is_possible(call: ServiceCall) -> None:
     group = call.module("cloudwatch_logs")._log_groups.get(call.text("logGroupName")) or {}
     filters = group.get("subscriptionFilters") or {}
     refuse_if(
-        call.text("filterName") not in filters and len(filters) >= SUBSCRIPTIONS_MOST, LIMIT, "Resource limit exceeded."
+        call.text("filterName") not in filters and len(filters) >= SUBSCRIPTIONS_MOST,
+        LIMIT,
+        "Resource limit exceeded.",
     )
-
-
 
 
 RULES: Rules = joined(

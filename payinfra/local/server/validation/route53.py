@@ -9,7 +9,15 @@ from payinfra.local.server.validation.calls import AwsRefusal, Rules, ServiceCal
 
 BATCH, INVALID = "InvalidChangeBatch", "InvalidInput"
 CHANGES_MOST = 1000
-ROUTING = ("Weight", "Region", "Failover", "GeoLocation", "MultiValueAnswer", "CidrRoutingConfig", "GeoProximityLocation")
+ROUTING = (
+    "Weight",
+    "Region",
+    "Failover",
+    "GeoLocation",
+    "MultiValueAnswer",
+    "CidrRoutingConfig",
+    "GeoProximityLocation",
+)
 LABEL_MOST, NAME_MOST, TEXT_MOST = 63, 255, 255
 CHECKERS_LEAST = 3
 TAGS_MOST = 10
@@ -79,7 +87,10 @@ def _key(record: Record) -> tuple[str, str, str]:
 
 
 def _values(record: Record) -> list[str]:
-    return [str(one.get("Value")) if isinstance(one, dict) else str(one) for one in record.get("ResourceRecords") or ()]
+    return [
+        str(one.get("Value")) if isinstance(one, dict) else str(one)
+        for one in record.get("ResourceRecords") or ()
+    ]
 
 
 def _of_record(record: Record, apex: str) -> Iterator[str]:
@@ -91,7 +102,10 @@ def _of_record(record: Record, apex: str) -> Iterator[str]:
     if alias and ("TTL" in record or values):
         raise AwsRefusal(INVALID, f"Invalid request: an alias record has neither TTL nor values: {name}")
     if not alias and ("TTL" not in record or not values):
-        raise AwsRefusal(INVALID, f"Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]: {name}")
+        raise AwsRefusal(
+            INVALID,
+            f"Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]: {name}",
+        )
     if len(policies) > 1:
         raise AwsRefusal(INVALID, f"Invalid request: Expected exactly one of {policies}: {name}")
     if bool(identifier) != bool(policies):
@@ -133,7 +147,9 @@ def _of_name(name: str, records: list[Record], apex: str) -> Iterator[str]:
         yield f"RRSet of type CNAME with DNS name {name} is not permitted as it conflicts with other records with the same DNS name in zone {apex}"
     for kind in sorted(kinds):
         alike = [one for one in records if one["Type"] == kind]
-        used = [next((policy for policy in ROUTING if one.get(policy) not in (None, False)), "") for one in alike]
+        used = [
+            next((policy for policy in ROUTING if one.get(policy) not in (None, False)), "") for one in alike
+        ]
         if len(set(used)) > 1:
             yield f"RRSet with DNS name {name}, type {kind} cannot be created as other RRSets exist with the same name and type and another routing policy."
         for policy in ("Failover", "Region"):
@@ -178,7 +194,11 @@ def _endpoint_is_possible(config: Mapping[str, Any], kind: str) -> None:
         "Invalid parameter : Must specify at least three regions.",
     )
     interval = config.get("RequestInterval")
-    refuse_if(interval not in (None, 10, 30), INVALID, "Invalid parameter : RequestInterval must be either 10 or 30.")
+    refuse_if(
+        interval not in (None, 10, 30),
+        INVALID,
+        "Invalid parameter : RequestInterval must be either 10 or 30.",
+    )
     if not kind:
         return
     refuse_if(
@@ -208,7 +228,11 @@ def reference_means_the_same(call: ServiceCall) -> None:
     known = route53._health_checks.get(route53._hc_caller_refs.get(call.text("CallerReference")) or "")
     former = (known or {}).get("config") or (known or {}).get("HealthCheckConfig") or {}
     wanted = call.inner("HealthCheckConfig")
-    differs = any(str(former.get(name)).lower() != str(value).lower() for name, value in wanted.items() if not isinstance(value, list | dict))
+    differs = any(
+        str(former.get(name)).lower() != str(value).lower()
+        for name, value in wanted.items()
+        if not isinstance(value, list | dict)
+    )
     refuse_if(
         bool(known) and differs,
         "HealthCheckAlreadyExists",
@@ -234,9 +258,16 @@ def tagged_one_is_there(call: ServiceCall) -> None:
     """AWS: tags are put on what is there (API reference, ChangeTagsForResource)."""
     route53, name = call.module("route53"), call.text("ResourceId")
     if call.text("ResourceType") == "healthcheck":
-        refuse_if(name not in route53._health_checks, "NoSuchHealthCheck", f"No health check exists with the ID: {name}", 404)
+        refuse_if(
+            name not in route53._health_checks,
+            "NoSuchHealthCheck",
+            f"No health check exists with the ID: {name}",
+            404,
+        )
     else:
-        refuse_if(name not in route53._zones, "NoSuchHostedZone", f"No hosted zone found with ID: {name}", 404)
+        refuse_if(
+            name not in route53._zones, "NoSuchHostedZone", f"No hosted zone found with ID: {name}", 404
+        )
 
 
 RULES: Rules = {

@@ -56,7 +56,9 @@ def name_is_possible(call: ServiceCall) -> None:
         former = known.get("attributes") or {}
         differs = any(str(former.get(name, "")) != str(value) for name, value in attributes.items())
         refuse_if(
-            differs, INVALID, "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
+            differs,
+            INVALID,
+            "Invalid parameter: Attributes Reason: Topic already exists with different attributes",
         )
         tags = {one["Key"]: one["Value"] for one in call.entries("Tags")}
         refuse_if(
@@ -114,7 +116,11 @@ def message_is_possible(call: ServiceCall) -> None:
 def endpoint_is_possible(call: ServiceCall) -> None:
     """AWS: an endpoint is one of its protocol (API reference, Subscribe)."""
     form = ENDPOINTS.get(call.text("Protocol"))
-    refuse_if(form is None, INVALID, f"Invalid parameter: Does not support this protocol string: {call.text('Protocol')}")
+    refuse_if(
+        form is None,
+        INVALID,
+        f"Invalid parameter: Does not support this protocol string: {call.text('Protocol')}",
+    )
     refuse_if(
         not re.fullmatch(form or "", call.text("Endpoint")),
         INVALID,
@@ -126,7 +132,9 @@ def endpoint_is_possible(call: ServiceCall) -> None:
             read = parse_json(str(policy))
         except ValueError:
             read = None
-        refuse_if(not isinstance(read, dict), INVALID, "Invalid parameter: FilterPolicy: failed to parse JSON.")
+        refuse_if(
+            not isinstance(read, dict), INVALID, "Invalid parameter: FilterPolicy: failed to parse JSON."
+        )
 
 
 def pending_ones_stay(call: ServiceCall) -> None:
@@ -149,7 +157,9 @@ def queue_is_possible(call: ServiceCall) -> None:
     unknown = sorted(set(attributes) - QUEUE_ATTRIBUTES)
     refuse_if(bool(unknown), "InvalidAttributeName", f"Unknown Attribute {unknown[:1]}.")
     if attributes.get("Policy"):
-        refuse_policy(call, str(attributes["Policy"]), PolicyKind.RESOURCE, "InvalidAttributeValue", ("sqs:",))
+        refuse_policy(
+            call, str(attributes["Policy"]), PolicyKind.RESOURCE, "InvalidAttributeValue", ("sqs:",)
+        )
 
 
 def delay_is_possible(call: ServiceCall) -> None:

@@ -15,7 +15,11 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+|(/[A-Za-z0-9_.-]+)+")
 
 def name_is_possible(call: ServiceCall) -> None:
     """AWS: a name is a word, or levels that each begin with a slash, of which there are at most 15."""
-    name = call.text("Name").partition(":parameter")[2] if call.text("Name").startswith("arn:") else call.text("Name")
+    name = (
+        call.text("Name").partition(":parameter")[2]
+        if call.text("Name").startswith("arn:")
+        else call.text("Name")
+    )
     refuse_if(
         not _NAME.fullmatch(name),
         INVALID,
@@ -64,7 +68,9 @@ def type_stays(call: ServiceCall) -> None:
     changes = known and SECRET in (known["Type"], wanted) and known["Type"] != wanted
     refuse_if(bool(changes), INVALID, "The parameter type cannot be changed to or from SecureString.")
     refuse_if(
-        bool(call.text("KeyId")) and wanted != SECRET, INVALID, "KeyId is only for parameters of type SecureString."
+        bool(call.text("KeyId")) and wanted != SECRET,
+        INVALID,
+        "KeyId is only for parameters of type SecureString.",
     )
 
 
@@ -90,7 +96,7 @@ def path_begins_with_a_slash(call: ServiceCall) -> None:
     refuse_if(
         not call.text("Path").startswith("/"),
         INVALID,
-        'The parameter doesn\'t meet the parameter name requirements. The parameter name must begin with a '
+        "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a "
         'forward slash "/".',
     )
 

@@ -9,7 +9,7 @@ from payinfra.local.server.validation.calls import Rule, ServiceCall, refuse_if
 MOST = 50
 
 
-def tags_are_possible(  # noqa: PLR0913 - what services call their errors
+def tags_are_possible(
     parameter: str,
     code: str,
     *,
@@ -56,5 +56,3 @@ def joined(*parts: dict[str, tuple[Rule, ...]]) -> dict[str, tuple[Rule, ...]]:
         for operation, rules in part.items():
             found[operation] = found.get(operation, ()) + rules
     return found
-
-

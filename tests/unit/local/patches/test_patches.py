@@ -247,8 +247,8 @@ def test_the_json_protocol_is_left_as_it_is(world: Any) -> None:
     headers = {"content-type": "application/x-amz-json-1.0"}
     target = "GraniteServiceVersion20100801"
     alarm = {
-        **{"AlarmName": "a", "Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 60},
-        **{"EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"},
+        "AlarmName": "a", "Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",
         "InsufficientDataActions": ["arn:aws:i:::i"],
     }
     put = world.call(
@@ -367,9 +367,15 @@ def health_check(regions: str) -> bytes:
 
 
 def test_a_health_check_keeps_the_regions_it_is_made_from(world: Any) -> None:
-    wanted = "<Regions><Region>us-east-1</Region><Region>eu-west-1</Region><Region>us-west-2</Region></Regions>"
+    wanted = (
+        "<Regions><Region>us-east-1</Region><Region>eu-west-1</Region><Region>us-west-2</Region></Regions>"
+    )
     made = world.call("route53", "POST", "/2013-04-01/healthcheck", health_check(wanted))
-    assert re.findall(r"<Region>(.*?)</Region>", made.body.decode()) == ["us-east-1", "eu-west-1", "us-west-2"]
+    assert re.findall(r"<Region>(.*?)</Region>", made.body.decode()) == [
+        "us-east-1",
+        "eu-west-1",
+        "us-west-2",
+    ]
 
 
 def test_a_health_check_without_regions_has_none(world: Any) -> None:
