@@ -15,6 +15,7 @@ TIMEOUT_LEAST_MS, TIMEOUT_MOST_MS = 50, 29_000
 VERBS = frozenset({"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 AUTHORIZATIONS = frozenset({"NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"})
 KEY_MOST = 128
+KEPT_MOST_S = 3600
 PERIODS = {"DAY": 0, "WEEK": 6, "MONTH": 27}
 """A quota's periods, with the largest offset of each (API reference, QuotaSettings)."""
 _PART = re.compile(r"[a-zA-Z0-9._\-:]+|\{[a-zA-Z0-9._\-:]+\+?\}")
@@ -37,6 +38,8 @@ _STAGE_PATHS = re.compile(
     r"caching/(dataEncrypted|enabled|requireAuthorizationForCacheControl|ttlInSeconds|unauthorizedCacheControlHeaderStrategy)))"
 )
 """API Gateway API reference, "PatchOperation": what a stage lets be changed."""
+_METHOD_SETTINGS = re.compile(r"/.+/([A-Z]+|\*)")
+"""All settings of a method of a stage, which go together."""
 CACHE_SIZES = frozenset({"0.5", "1.6", "6.1", "13.5", "28.4", "58.2", "118", "237"})
 
 
@@ -76,8 +79,8 @@ def part_is_possible(call: ServiceCall) -> None:
     refuse_if(
         not _PART.fullmatch(part),
         BAD,
-        "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the "
-        "beginning and the end.",
+        "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces "
+        "at the beginning and the end.",
     )
     siblings = [one for one in _resources(call).values() if one.get("parentId") == call.text("parentId")]
     variable = next(
@@ -97,8 +100,8 @@ def root_stays(call: ServiceCall) -> None:
 
 
 def method_is_possible(call: ServiceCall) -> None:
-    """AWS: a method has a verb, an authorization that is there, and what it names is the API's (API reference,
-    PutMethod)."""
+    """AWS: a method has a verb, an authorization that is there, and what it names is the API's (API
+    reference, PutMethod)."""
     gateway, api = _gateway(call), call.text("restApiId")
     verb, authorization = call.text("httpMethod"), call.text("authorizationType")
     refuse_if(verb not in VERBS, BAD, f"Invalid HTTP method specified: {verb}")
@@ -111,8 +114,8 @@ def method_is_possible(call: ServiceCall) -> None:
         authorization in ("CUSTOM", "COGNITO_USER_POOLS")
         and authorizer not in (gateway._authorizers_v1.get(api) or {}),
         BAD,
-        "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires "
-        "a valid authorizer.",
+        "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS "
+        "requires a valid authorizer.",
     )
     validator = call.text("requestValidatorId")
     refuse_if(
@@ -149,6 +152,11 @@ def integration_is_possible(call: ServiceCall) -> None:
         kind != "MOCK" and not call.text("integrationHttpMethod"),
         BAD,
         "Enumeration value for HttpMethod must be non-empty",
+    )
+    refuse_if(
+        call.text("passthroughBehavior") not in ("", "WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"),
+        BAD,
+        "Invalid passthrough behavior specified",
     )
     timeout = call.parameters.get("timeoutInMillis")
     refuse_if(
@@ -220,7 +228,7 @@ def stage_is_possible(call: ServiceCall) -> None:
         refuse_if(
             not _VARIABLE.fullmatch(key) or not _VARIABLE_VALUE.fullmatch(str(value)),
             BAD,
-            f"Invalid stage variable {key}: letters, digits and underscores in names, and -._~:/?#&=, in values",
+            f"Invalid stage variable {key}: it has letters, digits and _, its value -._~:/?#&=, as well",
         )
 
 
@@ -230,8 +238,11 @@ def stage_changes_are_possible(call: ServiceCall) -> None:
     deployments = _gateway(call)._deployments_v1.get(call.text("restApiId")) or {}
     for change in call.entries("patchOperations"):
         path, value = str(change.get("path", "")), str(change.get("value", ""))
+        whole = change.get("op") == "remove" and _METHOD_SETTINGS.fullmatch(path)
         refuse_if(
-            not _STAGE_PATHS.fullmatch(path), BAD, f"Invalid patch path '{path}' specified for op 'replace'."
+            not whole and not _STAGE_PATHS.fullmatch(path),
+            BAD,
+            f"Invalid patch path '{path}' specified for op 'replace'.",
         )
         if change.get("op") == "remove":
             continue
@@ -256,8 +267,8 @@ def deployment_is_not_served(call: ServiceCall) -> None:
 
 
 def key_is_possible(call: ServiceCall) -> None:
-    """AWS: a key has 20 to 128 characters, and no other key's value (developer guide, "API key"; API reference,
-    CreateApiKey)."""
+    """AWS: a key has 20 to 128 characters, and no other key's value (developer guide, "API key"; API
+    reference, CreateApiKey)."""
     value = call.text("value")
     refuse_if(len(value) > KEY_MOST, BAD, f"API Key value should be at most {KEY_MOST} characters")
     taken = [one for one in _gateway(call)._api_keys.values() if value and one.get("value") == value]
@@ -361,12 +372,47 @@ def model_is_possible(call: ServiceCall) -> None:
     """AWS: a model has a name of letters and digits, and a schema in JSON (API reference, CreateModel)."""
     name = call.text("name")
     refuse_if(not re.fullmatch("[A-Za-z0-9]+", name), BAD, "Model name must be alphanumeric")
+    refuse_if(name in _model_names(call), CONFLICT, "Model name already exists for this REST API", 409)
     schema = call.text("schema")
     try:
         read: Any = parse_json(schema) if schema else {}
     except ValueError:
         read = None
     refuse_if(not isinstance(read, dict), BAD, "Invalid model schema specified")
+
+
+def authorizer_is_possible(call: ServiceCall) -> None:
+    """AWS: an authorizer of Lambda's calls a function and knows where a token is, and its answers are kept for
+    an hour at most (API reference, CreateAuthorizer)."""
+    kind = call.text("type")
+    refuse_if(
+        kind in ("TOKEN", "REQUEST") and not _INTEGRATION.fullmatch(call.text("authorizerUri")),
+        BAD,
+        "Invalid Authorizer URI",
+    )
+    kept = call.parameters.get("authorizerResultTtlInSeconds")
+    refuse_if(
+        kind == "TOKEN" and not call.text("identitySource"),
+        BAD,
+        "Identity source is required for a TOKEN authorizer",
+    )
+    refuse_if(
+        kept is not None and not 0 <= int(kept) <= KEPT_MOST_S,
+        BAD,
+        "Authorizer result TTL should be between 0 and 3600 seconds",
+    )
+
+
+def validator_is_not_used(call: ServiceCall) -> None:
+    """AWS: a validator that a method names is not deleted (API reference, DeleteRequestValidator)."""
+    for resource in _resources(call).values():
+        for method in (resource.get("resourceMethods") or {}).values():
+            refuse_if(
+                method.get("requestValidatorId") == call.text("requestValidatorId"),
+                CONFLICT,
+                "Cannot delete the validator: it is referenced in a method",
+                409,
+            )
 
 
 def model_is_not_used(call: ServiceCall) -> None:
@@ -408,8 +454,8 @@ def certificate_is_issued(call: ServiceCall) -> None:
 
 
 def account_role_is_assumable(call: ServiceCall) -> None:
-    """AWS: API Gateway must be able to assume the role that writes its logs (developer guide, "Set up CloudWatch
-    logging for REST APIs")."""
+    """AWS: API Gateway must be able to assume the role that writes its logs (developer guide, "Set up
+    CloudWatch logging for REST APIs")."""
     for change in call.entries("patchOperations"):
         role = str(change.get("value") or "")
         if change.get("path") == "/cloudwatchRoleArn" and role:
@@ -418,8 +464,8 @@ def account_role_is_assumable(call: ServiceCall) -> None:
             refuse_if(
                 "apigateway.amazonaws.com" not in trust,
                 BAD,
-                "The role ARN does not have required permissions configured. Please grant trust permission for "
-                "API Gateway and add the required role policy.",
+                "The role ARN does not have required permissions configured. Please grant trust permission "
+                "for API Gateway and add the required role policy.",
             )
 
 
@@ -437,6 +483,7 @@ RULES: Rules = joined(
     ),
     for_each(("DeleteRestApi", "DeleteStage"), stage_is_in_no_plan),
     {
+        "CreateAuthorizer": (authorizer_is_possible,),
         "CreateApiKey": (key_is_possible,),
         "CreateDeployment": (api_can_be_deployed,),
         "CreateDomainName": (certificate_is_issued,),
@@ -448,6 +495,7 @@ RULES: Rules = joined(
         "CreateUsagePlanKey": (plan_key_is_possible,),
         "DeleteDeployment": (deployment_is_not_served,),
         "DeleteModel": (model_is_not_used,),
+        "DeleteRequestValidator": (validator_is_not_used,),
         "DeleteResource": (root_stays,),
         "DeleteUsagePlan": (plan_has_no_stages,),
         "PutGatewayResponse": (gateway_response_is_possible,),

@@ -28,8 +28,8 @@ _CALLED = re.compile(r"\b([a-z][a-zA-Z0-9_]*)\b(?!\s*\()")
 
 
 def alarm_is_possible(call: ServiceCall) -> None:
-    """AWS: an alarm watches one metric by one statistic, or metrics by one expression, within a day, or a week
-    where its periods are an hour or longer."""
+    """AWS: an alarm watches one metric by one statistic, or metrics by one expression, within a day, or a
+    week where its periods are an hour or longer."""
     asked = call.parameters
     metrics = call.entries("Metrics")
     single = {"MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions"} & set(
@@ -147,8 +147,8 @@ def data_are_possible(call: ServiceCall) -> None:
         refuse_if(
             at is not None and not now - TWO_WEEKS_S <= at <= now + TWO_HOURS_S,
             VALUE,
-            "The parameter MetricData.member.1.Timestamp must specify a time no more than two weeks in the past "
-            "or two hours in the future.",
+            "The parameter MetricData.member.1.Timestamp must specify a time no more than two weeks in the "
+            "past or two hours in the future.",
         )
 
 

@@ -136,10 +136,10 @@ def source_of_replicas_stays(call: ServiceCall) -> None:
     documentation does not have it; the words are those that users saw (github.com/go-to-k/cdkd, issue
     1442)."""
     table = _table(call)
-    since = (table.get(SOURCE) or {}).get(call.region)
+    since = float((table.get(SOURCE) or {}).get(call.region) or 0)
     replicas = bool(table) and len(call.module("dynamodb")._replica_group(table)) > 1
     refuse_if(
-        bool(since) and replicas and time.time() - float(since) < A_DAY_S,
+        replicas and time.time() - since < A_DAY_S,
         INVALID,
         "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to "
         "the table in the last 24 hours.",
@@ -224,8 +224,8 @@ def _update_is_possible(expression: str, names: Mapping[str, str]) -> None:
             refuse_if(
                 path[:shorter] == other[:shorter],
                 INVALID,
-                "Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite "
-                f"one of these paths; path one: [{', '.join(path)}], path two: [{', '.join(other)}]",
+                "Invalid UpdateExpression: Two document paths overlap with each other; must remove or "
+                f"rewrite one of these paths; path one: [{', '.join(path)}], path two: [{', '.join(other)}]",
             )
 
 

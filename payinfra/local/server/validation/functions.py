@@ -72,8 +72,8 @@ def sizes_are_possible(call: ServiceCall) -> None:
         refuse_if(
             int(call.parameters.get(name) or 0) > most,
             "ValidationException",
-            f"Value '{call.parameters.get(name)}' at '{name}' failed to satisfy constraint: Member must have value "
-            f"less than or equal to {most}",
+            f"Value '{call.parameters.get(name)}' at '{name}' failed to satisfy constraint: Member must have "
+            f"value less than or equal to {most}",
         )
 
 
@@ -85,15 +85,15 @@ def variables_are_possible(call: ServiceCall) -> None:
     refuse_if(
         bool(taken),
         INVALID,
-        "Lambda was unable to configure your environment variables because the environment variables you have "
-        "provided contains reserved keys that are currently not supported for modification. Reserved keys used "
-        f"in this request: {', '.join(taken)}",
+        "Lambda was unable to configure your environment variables because the environment variables you "
+        "have provided contains reserved keys that are currently not supported for modification. Reserved "
+        f"keys used in this request: {', '.join(taken)}",
     )
     refuse_if(
         len(json.dumps(variables, separators=(",", ":")).encode()) > VARIABLES_MOST,
         INVALID,
-        "Lambda was unable to configure your environment variables because the environment variables you have "
-        f"provided exceeded the 4KB limit. String measured: {json.dumps(variables)[:200]}",
+        "Lambda was unable to configure your environment variables because the environment variables you "
+        f"have provided exceeded the 4KB limit. String measured: {json.dumps(variables)[:200]}",
     )
 
 
@@ -131,8 +131,8 @@ def _stored_code(call: ServiceCall, bucket: object, key: object) -> None:
         refuse_if(
             key not in (found.get("objects") or {}),
             INVALID,
-            "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does "
-            "not exist.",
+            "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key "
+            "does not exist.",
         )
 
 
@@ -249,7 +249,8 @@ def provisioned_is_possible(call: ServiceCall) -> None:
     refuse_if(
         reserved is not None and wanted > int(reserved),
         INVALID,
-        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for "
+        "function",
     )
 
 
@@ -262,7 +263,7 @@ def payload_is_possible(call: ServiceCall) -> None:
     refuse_if(
         len(payload) > most,
         "RequestTooLargeException",
-        f"{len(payload)} byte payload is too large for the {call.text('InvocationType') or 'RequestResponse'} "
+        f"{len(payload)} byte payload is too large for the {'RequestResponse' if waits else 'Event'} "
         f"invocation type (limit {most} bytes)",
         413,
     )

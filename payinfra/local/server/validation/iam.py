@@ -99,7 +99,8 @@ def versions_go_first(call: ServiceCall) -> None:
     refuse_if(
         len(found.get("Versions") or ()) > 1,
         CONFLICT,
-        "This policy has more than one version. Before you delete a policy, you must delete the policy's versions.",
+        "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+        "versions.",
         409,
     )
 
@@ -117,7 +118,8 @@ def two_access_keys(call: ServiceCall) -> None:
 
 
 def provider_speaks_https(call: ServiceCall) -> None:
-    """AWS: an OpenID Connect provider's URL begins with https:// (API reference, CreateOpenIDConnectProvider)."""
+    """AWS: an OpenID Connect provider's URL begins with https:// (API reference,
+    CreateOpenIDConnectProvider)."""
     url = call.text("Url")
     refuse_if(url.startswith("http://"), "InvalidInput", f"Invalid Open ID Connect Provider URL: {url}")
 

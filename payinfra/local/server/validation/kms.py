@@ -60,8 +60,7 @@ def rotation_is_of_symmetric_keys(call: ServiceCall) -> None:
     """AWS: only symmetric encryption keys with KMS's own material rotate; of multi-Region keys the primary
     (KMS API reference, EnableKeyRotation)."""
     found = _key(call) or {}
-    primary = ((found.get("MultiRegionConfiguration") or {}).get("PrimaryKey") or {}).get("Region")
-    replica = primary not in (None, call.region)
+    replica = found.get("_mrk_primary_region", call.region) != call.region
     other = found.get("KeySpec", SYMMETRIC) != SYMMETRIC or found.get("Origin", "AWS_KMS") != "AWS_KMS"
     refuse_if(other or replica, "UnsupportedOperationException", f"{found.get('Arn')} cannot be rotated.")
 

@@ -42,7 +42,8 @@ def key_lets_logs_in(call: ServiceCall) -> None:
     refuse_if(
         key_state(call, key) != "Enabled" or not lets,
         INVALID,
-        f"The specified KMS Key Id could not be found, is not enabled or is not allowed to be used with Arn '{key}'",
+        "The specified KMS Key Id could not be found, is not enabled or is not allowed to be used with Arn "
+        f"'{key}'",
     )
 
 

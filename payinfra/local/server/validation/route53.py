@@ -41,7 +41,7 @@ def reference_is_new(call: ServiceCall) -> None:
     refuse_if(
         call.text("CallerReference") in call.module("route53")._caller_refs,
         "HostedZoneAlreadyExists",
-        f"A hosted zone has already been created with the specified caller reference: {call.text('CallerReference')}",
+        "A hosted zone has already been created with the specified caller reference.",
         409,
     )
 
@@ -104,7 +104,7 @@ def _of_record(record: Record, apex: str) -> Iterator[str]:
     if not alias and ("TTL" not in record or not values):
         raise AwsRefusal(
             INVALID,
-            f"Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]: {name}",
+            "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]",
         )
     if len(policies) > 1:
         raise AwsRefusal(INVALID, f"Invalid request: Expected exactly one of {policies}: {name}")
@@ -125,10 +125,13 @@ def _of_value(kind: str, value: str) -> Iterator[str]:
         except ValueError:
             address = None
         if address is None or address.version != (4 if kind == "A" else 6):
-            yield f"Invalid Resource Record: 'FATAL problem: ARRDATANotSingleField or InvalidIP for {kind}: {value}'"
+            yield f"Invalid Resource Record: 'FATAL problem: it is no address for {kind}: {value}'"
     elif kind in ("TXT", "SPF"):
         if not _QUOTED.fullmatch(value):
-            yield f"Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in quotation marks) encountered with '{value[:60]}''"
+            yield (
+                "Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed "
+                f"in quotation marks) encountered with {value[:60]}'"
+            )
         elif any(len(one) - 2 > TEXT_MOST for one in re.findall(r'"(?:[^"\\]|\\.)*"', value)):
             yield "Invalid Resource Record: 'FATAL problem: CharacterStringTooLong (Value is too long)'"
 
@@ -144,18 +147,24 @@ def _of_name(name: str, records: list[Record], apex: str) -> Iterator[str]:
     if "CNAME" in kinds and name == apex:
         yield f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {apex}"
     if "CNAME" in kinds and len(kinds) > 1:
-        yield f"RRSet of type CNAME with DNS name {name} is not permitted as it conflicts with other records with the same DNS name in zone {apex}"
+        yield (
+            f"RRSet of type CNAME with DNS name {name} is not permitted as it conflicts with other records "
+            f"with the same DNS name in zone {apex}"
+        )
     for kind in sorted(kinds):
         alike = [one for one in records if one["Type"] == kind]
         used = [
             next((policy for policy in ROUTING if one.get(policy) not in (None, False)), "") for one in alike
         ]
         if len(set(used)) > 1:
-            yield f"RRSet with DNS name {name}, type {kind} cannot be created as other RRSets exist with the same name and type and another routing policy."
+            yield (
+                f"RRSet with DNS name {name}, type {kind} cannot be created as other RRSets exist with the "
+                "same name and type and another routing policy."
+            )
         for policy in ("Failover", "Region"):
             chosen = [str(one[policy]) for one in alike if one.get(policy)]
             if len(set(chosen)) < len(chosen):
-                yield f"RRSet with DNS name {name}, type {kind} cannot be created: a {policy} may be given once."
+                yield f"RRSet with DNS name {name}, type {kind} cannot be created: {policy} exists."
 
 
 def _of_alias(record: Record, zone_id: str, after: Mapping[tuple[str, str, str], Record]) -> Iterator[str]:
@@ -164,7 +173,10 @@ def _of_alias(record: Record, zone_id: str, after: Mapping[tuple[str, str, str],
         return
     target = _name(str(alias.get("DNSName")))
     if not any(key[:2] == (target, record["Type"]) for key in after):
-        yield f"Tried to create an alias that targets {target}, type {record['Type']} in zone {zone_id}, but the alias target name does not lie within the target zone or that target was not found"
+        yield (
+            f"Tried to create an alias that targets {target}, type {record['Type']} in zone {zone_id}, but "
+            "that target was not found"
+        )
 
 
 def check_is_possible(call: ServiceCall) -> None:
@@ -241,6 +253,18 @@ def reference_means_the_same(call: ServiceCall) -> None:
     )
 
 
+def version_is_the_newest(call: ServiceCall) -> None:
+    """AWS: an update that names a version is of the newest one (API reference, UpdateHealthCheck)."""
+    known = call.module("route53")._health_checks.get(call.text("HealthCheckId")) or {}
+    wanted = call.parameters.get("HealthCheckVersion")
+    refuse_if(
+        bool(known) and wanted is not None and wanted != known.get("version"),
+        "HealthCheckVersionMismatch",
+        "The value of HealthCheckVersion in the request doesn't match the health check's version.",
+        409,
+    )
+
+
 def child_stays(call: ServiceCall) -> None:
     """AWS: a health check that another one counts is not deleted (API reference, DeleteHealthCheck,
     HealthCheckInUse)."""
@@ -276,5 +300,5 @@ RULES: Rules = {
     "CreateHealthCheck": (check_is_possible, reference_means_the_same),
     "CreateHostedZone": (name_is_possible, reference_is_new),
     "DeleteHealthCheck": (child_stays,),
-    "UpdateHealthCheck": (check_is_possible,),
+    "UpdateHealthCheck": (check_is_possible, version_is_the_newest),
 }

@@ -45,8 +45,8 @@ def encryption_fits_its_key(call: ServiceCall) -> None:
 
 
 def objects_key_is_usable(call: ServiceCall) -> None:
-    """AWS: an object under a key that is disabled or to be deleted is neither read nor written (API reference,
-    "Error responses": KMS.DisabledException, KMS.KMSInvalidStateException)."""
+    """AWS: an object under a key that is disabled or to be deleted is neither read nor written (API
+    reference, "Error responses": KMS.DisabledException, KMS.KMSInvalidStateException)."""
     s3, bucket, name = call.module("s3"), call.text("Bucket"), call.text("Key")
     found = s3._buckets.get(bucket) or {}
     if call.operation == "GetObject":
@@ -101,14 +101,14 @@ Found = Mapping[str, Any]
 DAYS_MOST = 36_500
 LATER_AFTER_DAYS = 30
 ORDER = ("STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
-"""From which class to which a lifecycle moves objects: only downwards (user guide, "Transitioning objects using
-Amazon S3 Lifecycle")."""
+"""From which class to which a lifecycle moves objects: only downwards (user guide, "Transitioning objects
+using Amazon S3 Lifecycle")."""
 TAGS_MOST = 50
 
 
 def lifecycle_is_possible(call: ServiceCall) -> None:
-    """AWS: a lifecycle's rules have an id of their own, something to do, and steps that follow each other (API
-    reference, PutBucketLifecycleConfiguration; user guide, "Lifecycle configuration elements")."""
+    """AWS: a lifecycle's rules have an id of their own, something to do, and steps that follow each other
+    (API reference, PutBucketLifecycleConfiguration; user guide, "Lifecycle configuration elements")."""
     rules = call.inner("LifecycleConfiguration").get("Rules") or []
     refuse_if(not 1 <= len(rules) <= 1000, "MalformedXML", MALFORMED)
     names = [one["ID"] for one in rules if one.get("ID")]
@@ -170,8 +170,9 @@ MALFORMED = "The XML you provided was not well-formed or did not validate agains
 
 
 def replication_is_possible(call: ServiceCall) -> None:
-    """AWS: objects are copied by a role to other buckets that are there and versioned, by rules that differ in
-    priority (API reference, PutBucketReplication; user guide, "Replication configuration file elements")."""
+    """AWS: objects are copied by a role to other buckets that are there and versioned, by rules that differ
+    in priority (API reference, PutBucketReplication; user guide, "Replication configuration file
+    elements")."""
     wanted, s3 = call.inner("ReplicationConfiguration"), call.module("s3")
     refuse_if(
         ":role/" not in str(wanted.get("Role")), "InvalidArgument", "Role must be an ARN of an IAM role."
@@ -194,7 +195,8 @@ def replication_is_possible(call: ServiceCall) -> None:
         refuse_if(
             filtered is not None and markers is None,
             "InvalidRequest",
-            "DeleteMarkerReplication must be specified for this version of Cross Region Replication configuration schema.",
+            "DeleteMarkerReplication must be specified for this version of Cross Region Replication "
+            "configuration schema.",
         )
         tagged = "Tag" in (filtered or {}) or "Tags" in ((filtered or {}).get("And") or {})
         refuse_if(
@@ -262,7 +264,7 @@ def bucket_tags_are_possible(call: ServiceCall) -> None:
 
 
 def policy_is_the_buckets(call: ServiceCall) -> None:
-    """AWS: a bucket policy is about the bucket and its objects (user guide, "Bucket policies for Amazon S3")."""
+    """AWS: a bucket policy is about the bucket and its objects (user guide, "Bucket policies")."""
     bucket = call.text("Bucket")
     for statement in _statements(str(_text(call.parameters.get("Policy")))):
         for one in texts_in(statement.get("Resource", statement.get("NotResource"))):

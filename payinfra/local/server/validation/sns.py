@@ -41,7 +41,8 @@ DELAY_MOST_S = 900
 
 
 def name_is_possible(call: ServiceCall) -> None:
-    """AWS: a topic's name has up to 256 letters, digits, dashes and underscores (API reference, CreateTopic)."""
+    """AWS: a topic's name has up to 256 letters, digits, dashes and underscores (API reference,
+    CreateTopic)."""
     refuse_if(
         not re.fullmatch(r"[A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo", call.text("Name")),
         INVALID,

@@ -1,5 +1,5 @@
-"""What Parameter Store refuses (Systems Manager API reference, PutParameter and GetParameters; Systems Manager
-user guide, "Requirements and constraints for parameter names")."""
+"""What Parameter Store refuses (Systems Manager API reference, PutParameter and GetParameters; Systems
+Manager user guide, "Requirements and constraints for parameter names")."""
 
 import re
 
@@ -75,7 +75,8 @@ def type_stays(call: ServiceCall) -> None:
 
 
 def key_is_usable(call: ServiceCall) -> None:
-    """AWS: a secret is written and read with a key that is there and enabled (API reference, InvalidKeyId)."""
+    """AWS: a secret is written and read with a key that is there and enabled (API reference,
+    InvalidKeyId)."""
     named = [call.text("Name"), *(str(one) for one in call.entries("Names"))]
     path = call.text("Path").rstrip("/")
     keys = [call.text("KeyId")] if call.operation == "PutParameter" else []

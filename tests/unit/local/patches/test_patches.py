@@ -247,8 +247,14 @@ def test_the_json_protocol_is_left_as_it_is(world: Any) -> None:
     headers = {"content-type": "application/x-amz-json-1.0"}
     target = "GraniteServiceVersion20100801"
     alarm = {
-        "AlarmName": "a", "Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 60,
-        "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",
+        "AlarmName": "a",
+        "Namespace": "n",
+        "MetricName": "m",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
         "InsufficientDataActions": ["arn:aws:i:::i"],
     }
     put = world.call(
