@@ -71,7 +71,9 @@ def only_what_aws_takes(emulator: Emulator, service: str, original: Handle) -> H
                 for rule in rules:
                     rule(call)
         except AwsRefusal as refused:
-            return written(refused, service, headers)
+            status, answered, said = written(refused, service, headers)
+            # An answer to HEAD has no body (RFC 9110, section 9.3.2).
+            return status, answered, b"" if method == "HEAD" else said
         return None
 
     async def handle(

@@ -3,19 +3,6 @@
 from payinfra.local.server.validation.calls import Rules, ServiceCall, refuse_if
 from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
 
-INVALID = "ValidationException"
-
-
-def names_are_possible(call: ServiceCall) -> None:
-    """AWS: a certificate is for names of two labels or more (user guide, "Public certificate characteristics
-    and limitations")."""
-    for name in (call.text("DomainName"), *call.entries("SubjectAlternativeNames")):
-        refuse_if(
-            "." not in str(name).strip("."),
-            "InvalidDomainValidationOptionsException",
-            f"{name} is no fully qualified domain name.",
-        )
-
 
 def arn_is_a_certificates(call: ServiceCall) -> None:
     """AWS: a certificate is known by its ARN (API reference, InvalidArnException)."""
@@ -31,5 +18,5 @@ RULES: Rules = joined(
         ("RequestCertificate", "AddTagsToCertificate"),
         tags_are_possible("Tags", "InvalidTagException", too_many="TooManyTagsException"),
     ),
-    {"DescribeCertificate": (arn_is_a_certificates,), "RequestCertificate": (names_are_possible,)},
+    {"DescribeCertificate": (arn_is_a_certificates,)},
 )

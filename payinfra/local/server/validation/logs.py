@@ -135,7 +135,7 @@ def subscription_is_possible(call: ServiceCall) -> None:
 RULES: Rules = joined(
     for_each(
         ("CreateLogGroup", "TagResource", "TagLogGroup"),
-        tags_are_possible("tags", INVALID, too_many="TooManyTagsException"),
+        tags_are_possible("tags", INVALID),
     ),
     {
         "CreateLogGroup": (name_is_not_reserved, key_lets_logs_in),

@@ -71,7 +71,10 @@ def test_a_path_has_parts_and_one_variable(api: Api) -> None:
     ],
 )
 def test_a_method_names_what_is_there(api: Api, wanted: dict[str, Any], code: str) -> None:
-    assert api.said("put_method", **{**api.at, "httpMethod": "PUT", "authorizationType": "NONE", **wanted}) == code
+    assert (
+        api.said("put_method", **{**api.at, "httpMethod": "PUT", "authorizationType": "NONE", **wanted})
+        == code
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,10 @@ def test_a_key_is_in_one_plan_of_a_stage(api: Api) -> None:
     one, two = (api.client.create_usage_plan(name=name, apiStages=stages)["id"] for name in ("one", "two"))
     key = {"keyId": api.client.create_api_key(name="k")["id"], "keyType": "API_KEY"}
     said = api.sdk.refusal
-    assert said("apigateway", "create_usage_plan_key", usagePlanId=one, keyId="none", keyType="API_KEY") == MISSING
+    assert (
+        said("apigateway", "create_usage_plan_key", usagePlanId=one, keyId="none", keyType="API_KEY")
+        == MISSING
+    )
     assert said("apigateway", "create_usage_plan_key", usagePlanId=one, **{**key, "keyType": "FOO"}) == BAD
     assert said("apigateway", "create_usage_plan_key", usagePlanId=one, **key) == ""
     assert said("apigateway", "create_usage_plan_key", usagePlanId=one, **key) == CONFLICT
@@ -180,7 +186,10 @@ def test_what_is_in_a_plan_stays(api: Api) -> None:
     plan = api.client.create_usage_plan(name="p", apiStages=stages)["id"]
     for value, code in ((f"{api.id}:prod", CONFLICT), (f"{api.id}:none", MISSING)):
         change = [{"op": "add", "path": "/apiStages", "value": value}]
-        assert api.sdk.refusal("apigateway", "update_usage_plan", usagePlanId=plan, patchOperations=change) == code
+        assert (
+            api.sdk.refusal("apigateway", "update_usage_plan", usagePlanId=plan, patchOperations=change)
+            == code
+        )
     assert api.sdk.refusal("apigateway", "delete_usage_plan", usagePlanId=plan) == BAD
     assert api.said("delete_stage", stageName="prod") == BAD
     assert api.said("delete_rest_api") == BAD
@@ -227,7 +236,9 @@ def test_a_gateway_response_is_one_of_http(api: Api) -> None:
 def test_a_domain_has_a_certificate_that_is_issued(sdk: Sdk) -> None:
     wanted = {"domainName": "pay.example.com"}
     assert sdk.refusal("apigateway", "create_domain_name", **wanted) == BAD
-    arn = sdk.client("acm").request_certificate(DomainName="pay.example.com", ValidationMethod="DNS")["CertificateArn"]
+    arn = sdk.client("acm").request_certificate(DomainName="pay.example.com", ValidationMethod="DNS")[
+        "CertificateArn"
+    ]
     assert sdk.refusal("apigateway", "create_domain_name", **wanted, regionalCertificateArn=arn) == BAD
     issued = sdk.world.certificate()
     assert sdk.refusal("apigateway", "create_domain_name", **wanted, regionalCertificateArn=issued) == ""

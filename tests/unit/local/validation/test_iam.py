@@ -1,5 +1,6 @@
 """What IAM and STS refuse beside policies that are none."""
 
+import json
 from typing import Any
 
 import pytest
@@ -161,7 +162,10 @@ LEADING = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}
         ),
         ("BatchGetItem", {"RequestItems": {"payments": {"Keys": [{"id": {"S": "KEY"}}]}}}),
         ("BatchWriteItem", {"RequestItems": {"payments": [{"PutRequest": {"Item": {"id": {"S": "KEY"}}}}]}}),
-        ("TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "payments", "Item": {"id": {"S": "KEY"}}}}]}),
+        (
+            "TransactWriteItems",
+            {"TransactItems": [{"Put": {"TableName": "payments", "Item": {"id": {"S": "KEY"}}}}]},
+        ),
     ],
 )
 def test_policies_know_the_leading_keys(
@@ -171,8 +175,6 @@ def test_policies_know_the_leading_keys(
     role.may({"Action": "dynamodb:*", "Condition": LEADING})
 
     def said(key: str) -> int:
-        import json
-
         body = json.loads(json.dumps(wanted).replace("KEY", key))
         named = {} if "RequestItems" in body or "TransactItems" in body else {"TableName": "payments"}
         return role.operation(f"DynamoDB_20120810.{operation}", {**named, **body}).status
@@ -186,3 +188,16 @@ def test_who_may_not_list_is_not_told_what_is_not_there(world: Ministack, role: 
     assert [role.call("s3", method, "/audit/none").status for method in ("GET", "HEAD")] == [403, 403]
     role.may({"Action": ["s3:GetObject", "s3:ListBucket"]})
     assert [role.call("s3", method, "/audit/none").status for method in ("GET", "HEAD")] == [404, 404]
+
+
+def test_a_policy_may_keep_all_others_out(world: Ministack, role: Role) -> None:
+    assert world.call("s3", "PUT", "/audit").status == 200
+    assert world.call("s3", "PUT", "/audit/a", b"x").status == 200
+    role.may({"Action": "s3:GetObject"})
+    statuses = []
+    for spared in (f"{role.arn}", "arn:aws:iam::000000000000:root"):
+        denied = {"Effect": "Deny", "NotPrincipal": {"AWS": spared}, "Action": "s3:GetObject"}
+        whole = {"Statement": [{**denied, "Resource": "arn:aws:s3:::audit/*"}]}
+        assert world.call("s3", "PUT", "/audit?policy", json.dumps(whole).encode()).status < 300
+        statuses.append(role.call("s3", "GET", "/audit/a").status)
+    assert statuses == [200, 403]

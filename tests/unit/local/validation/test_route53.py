@@ -16,7 +16,13 @@ def zone(sdk: Sdk) -> str:
 
 
 def record(name: str = f"a.{ZONE}", kind: str = "A", *values: str, **more: Any) -> dict[str, Any]:
-    wanted = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": one} for one in values], **more}
+    wanted = {
+        "Name": name,
+        "Type": kind,
+        "TTL": 60,
+        "ResourceRecords": [{"Value": one} for one in values],
+        **more,
+    }
     return {key: value for key, value in wanted.items() if value is not None}
 
 
@@ -26,7 +32,9 @@ def said(sdk: Sdk, zone_id: str, *records: dict[str, Any], action: str = "CREATE
 
 
 PRIMARY = {"SetIdentifier": "one", "Failover": "PRIMARY"}
-ALIAS = {"AliasTarget": {"HostedZoneId": "Z2FDTNDATAQYW2", "DNSName": "x.example.", "EvaluateTargetHealth": True}}
+ALIAS = {
+    "AliasTarget": {"HostedZoneId": "Z2FDTNDATAQYW2", "DNSName": "x.example.", "EvaluateTargetHealth": True}
+}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,10 @@ def test_records_of_one_name_fit_each_other(sdk: Sdk, second: dict[str, Any]) ->
     here = zone(sdk)
     assert said(sdk, here, record(f"a.{ZONE}", "A", "192.0.2.1", **PRIMARY)) == ""
     assert said(sdk, here, second) == BATCH
-    assert said(sdk, here, record(f"a.{ZONE}", "A", "192.0.2.2", SetIdentifier="two", Failover="SECONDARY")) == ""
+    assert (
+        said(sdk, here, record(f"a.{ZONE}", "A", "192.0.2.2", SetIdentifier="two", Failover="SECONDARY"))
+        == ""
+    )
 
 
 def test_a_zone_keeps_its_own_records(sdk: Sdk) -> None:
@@ -122,7 +133,11 @@ def test_a_health_check_fits_its_kind(sdk: Sdk, changes: dict[str, Any], code: s
 
 def test_a_health_check_on_an_alarm_has_one(sdk: Sdk) -> None:
     alarm = {"Region": "us-east-1", "Name": "rings"}
-    config = {"Type": "CLOUDWATCH_METRIC", "AlarmIdentifier": alarm, "InsufficientDataHealthStatus": "Healthy"}
+    config = {
+        "Type": "CLOUDWATCH_METRIC",
+        "AlarmIdentifier": alarm,
+        "InsufficientDataHealthStatus": "Healthy",
+    }
     made = {"CallerReference": "c", "HealthCheckConfig": config}
     assert sdk.refusal("route53", "create_health_check", **made) == INVALID
 
