@@ -382,8 +382,8 @@ def model_is_possible(call: ServiceCall) -> None:
 
 
 def authorizer_is_possible(call: ServiceCall) -> None:
-    """AWS: an authorizer of Lambda's calls a function and knows where a token is, and its answers are kept for
-    an hour at most (API reference, CreateAuthorizer)."""
+    """AWS: an authorizer of Lambda's calls a function and knows where a token is, and its answers are kept
+    for an hour at most (API reference, CreateAuthorizer)."""
     kind = call.text("type")
     refuse_if(
         kind in ("TOKEN", "REQUEST") and not _INTEGRATION.fullmatch(call.text("authorizerUri")),

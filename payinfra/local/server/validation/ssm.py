@@ -8,7 +8,7 @@ from payinfra.local.server.validation.tags import for_each, joined, tags_are_pos
 
 INVALID = "ValidationException"
 STANDARD_MOST, ADVANCED_MOST, LEVELS_MOST = 4096, 8192, 15
-SECRET = "SecureString"  # noqa: S105 - the type of a parameter
+SECURE = "SecureString"
 OF_AWS = "alias/aws/"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+|(/[A-Za-z0-9_.-]+)+")
 
@@ -65,10 +65,10 @@ def type_stays(call: ServiceCall) -> None:
     known = call.module("ssm")._parameters.get(call.text("Name"))
     wanted = call.text("Type") or (known or {}).get("Type", "")
     refuse_if(not wanted, INVALID, "A parameter type is required when you create a parameter.")
-    changes = known and SECRET in (known["Type"], wanted) and known["Type"] != wanted
+    changes = known and SECURE in (known["Type"], wanted) and known["Type"] != wanted
     refuse_if(bool(changes), INVALID, "The parameter type cannot be changed to or from SecureString.")
     refuse_if(
-        bool(call.text("KeyId")) and wanted != SECRET,
+        bool(call.text("KeyId")) and wanted != SECURE,
         INVALID,
         "KeyId is only for parameters of type SecureString.",
     )
@@ -85,7 +85,7 @@ def key_is_usable(call: ServiceCall) -> None:
             asked = name in [each.partition(":")[0] for each in named] or (
                 call.operation == "GetParametersByPath" and name.startswith(f"{path}/")
             )
-            keys += [str(one.get("KeyId") or "")] if asked and one["Type"] == SECRET else []
+            keys += [str(one.get("KeyId") or "")] if asked and one["Type"] == SECURE else []
     for key in keys:
         if key and OF_AWS not in key:
             state = key_state(call, key)

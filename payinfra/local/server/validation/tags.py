@@ -9,15 +9,7 @@ from payinfra.local.server.validation.calls import Rule, ServiceCall, refuse_if
 MOST = 50
 
 
-def tags_are_possible(
-    parameter: str,
-    code: str,
-    *,
-    too_many: str = "",
-    name: str = "Key",
-    most: int = MOST,
-    status: int = 400,
-) -> Rule:
+def tags_are_possible(parameter: str, code: str, *, too_many: str = "", name: str = "Key") -> Rule:
     """A rule for the tags of a call.
 
     Args:
@@ -30,9 +22,9 @@ def tags_are_possible(
     def rule(call: ServiceCall) -> None:
         names = list(_names(call.parameters.get(parameter), name))
         reserved = next((one for one in names if one.lower().startswith("aws:")), "")
-        refuse_if(bool(reserved), code, f"Tag keys cannot start with 'aws:': {reserved}", status)
-        refuse_if(len(set(names)) < len(names), code, "Duplicate tag keys found.", status)
-        refuse_if(len(names) > most, too_many or code, f"A resource has at most {most} tags.", status)
+        refuse_if(bool(reserved), code, f"Tag keys cannot start with 'aws:': {reserved}")
+        refuse_if(len(set(names)) < len(names), code, "Duplicate tag keys found.")
+        refuse_if(len(names) > MOST, too_many or code, f"A resource has at most {MOST} tags.")
 
     return rule
 

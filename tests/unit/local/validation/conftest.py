@@ -1,19 +1,29 @@
 """Calls by their service and operation, as an SDK sends them to the embedded AWS."""
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.unit.local.conftest import Ministack
 
 AS_THEY_ARE = Config(parameter_validation=False, retries={"max_attempts": 0})
+
+
+class Body(io.BytesIO):
+    """An answer's body, which botocore reads in pieces."""
+
+    def stream(self, *_sizes: object, **_more: object) -> Iterator[bytes]:
+        yield self.read()
 
 
 @dataclass
@@ -34,7 +44,7 @@ class Sdk:
         made.meta.events.register("before-send", self._send(service, region))
         return made
 
-    def refusal(self, service: str, operation: str, region: str = "us-east-1", **parameters: Any) -> str:
+    def refusal(self, service: str, operation: str, region: str = "us-east-1", /, **parameters: Any) -> str:
         """The code that an SDK reads from the refusal of a call; empty where it is done."""
         try:
             getattr(self.client(service, region), operation)(**parameters)
@@ -43,9 +53,6 @@ class Sdk:
         return ""
 
     def _send(self, service: str, region: str) -> Callable[..., Any]:
-        from botocore.awsrequest import AWSResponse
-        from botocore.compat import HTTPHeaders
-
         def send(request: Any, **_more: object) -> Any:
             url = urlsplit(request.url)
             path = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
@@ -58,11 +65,10 @@ class Sdk:
             }
             headers.pop("host", None)
             answer = self.world.call(service, request.method, path, raw, headers, region)
-            made = AWSResponse(request.url, answer.status, HTTPHeaders(), None)
+            told = HTTPHeaders()
             for name, value in answer.headers:
-                made.headers[name] = value
-            made._content = answer.body
-            return made
+                told[name] = value
+            return AWSResponse(request.url, answer.status, told, Body(answer.body))
 
         return send
 

@@ -7,7 +7,8 @@ import pytest
 from tests.unit.local.validation.conftest import Sdk, trust
 
 BAD, CONFLICT, MISSING = "BadRequestException", "ConflictException", "NotFoundException"
-CALL = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
+CALL = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}"
 
 
 class Api:

@@ -36,8 +36,11 @@ def test_a_request_that_breaks_its_model_is_refused(
 
 def test_a_runtime_that_is_none_has_a_code_of_its_own(sdk: Sdk) -> None:
     wanted = {
-        **{"FunctionName": "f", "Role": "arn:aws:iam::000000000000:role/r", "Runtime": "python9"},
-        **{"Handler": "h.f", "Code": {"ZipFile": b"x"}},
+        "FunctionName": "f",
+        "Role": "arn:aws:iam::000000000000:role/r",
+        "Runtime": "python9",
+        "Handler": "h.f",
+        "Code": {"ZipFile": b"x"},
     }
     assert sdk.refusal("lambda", "create_function", **wanted) == "InvalidParameterValueException"
 

@@ -50,8 +50,14 @@ def given(**wanted: Any) -> dict[str, Any]:
 )
 def test_an_alarm_watches_what_can_be_watched(sdk: Sdk, changes: dict[str, Any], code: str) -> None:
     alarm = {
-        **{"AlarmName": "a", **NAMESPACE, "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1},
-        **{"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold", **changes},
+        "AlarmName": "a",
+        **NAMESPACE,
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        **changes,
     }
     assert sdk.refusal("cloudwatch", "put_metric_alarm", **given(**alarm)) == code
 
