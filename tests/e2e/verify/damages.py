@@ -630,7 +630,7 @@ def rotation_off(at: Broken) -> Iterator[None]:
     at.client("kms").enable_key_rotation(KeyId=at.declared.keys.data)
 
 
-@damages("LIVE-KMS-001", "LIVE-KMS-003", "LIVE-S3-007")
+@damages("LIVE-KMS-001", "LIVE-KMS-003", "LIVE-S3-007", "LIVE-S3-008")
 def key_disabled(at: Broken) -> Iterator[None]:
     at.client("kms").disable_key(KeyId=at.declared.keys.audit)
     yield
