@@ -449,7 +449,7 @@ def certificate_is_issued(call: ServiceCall) -> None:
         refuse_if(
             found.get("Status") != "ISSUED",
             BAD,
-            f"Invalid certificate ARN: {arn}. It must be an issued one of the API's region.",
+            f"Certificate {arn} is not issued in the API's region.",
         )
 
 
