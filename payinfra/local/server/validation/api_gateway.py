@@ -436,7 +436,8 @@ def gateway_response_is_possible(call: ServiceCall) -> None:
 
 
 def certificate_is_named(call: ServiceCall) -> None:
-    """AWS: a custom domain has a certificate (API reference, CreateDomainName); `custom_domains` judges which."""
+    """AWS: a custom domain has a certificate (API reference, CreateDomainName). Which one it can be
+    is for `custom_domains` to judge."""
     named = ("regionalCertificateArn", "certificateArn", "regionalCertificateName")
     refuse_if(not any(map(call.text, named)), BAD, "A certificate was not provided for the endpoint type.")
 

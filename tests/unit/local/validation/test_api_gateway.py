@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from payinfra.local.aws_rules import DOMAIN_NAMES
 from tests.unit.local.validation.conftest import Sdk, trust
 
 BAD, CONFLICT, MISSING = "BadRequestException", "ConflictException", "NotFoundException"
@@ -235,6 +236,7 @@ def test_a_gateway_response_is_one_of_http(api: Api) -> None:
 
 
 def test_a_domain_has_a_certificate_that_is_issued(sdk: Sdk) -> None:
+    sdk.world.emulator.rules.set({DOMAIN_NAMES.name: 0})
     wanted = {"domainName": "pay.example.com"}
     assert sdk.refusal("apigateway", "create_domain_name", **wanted) == BAD
     arn = sdk.client("acm").request_certificate(DomainName="pay.example.com", ValidationMethod="DNS")[
