@@ -9,15 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from payinfra.local.server.recording import WHO
+from payinfra.local.server.validation.requests import UnreadableRequest
+from payinfra.local.server.validation.shapes import faults
 from scripts.conformance.permissions import PermissionQuestions
 from scripts.conformance.requests import (
     RecordedRequest,
     RequestRecord,
     UnreadableLine,
-    UnreadableRequest,
     read,
 )
-from scripts.conformance.shapes import faults
 from scripts.conformance.stacks import JudgedStacks, judge
 from scripts.conformance.variants import stacks
 

@@ -199,6 +199,28 @@ def payments_reach_no_function(at: Broken) -> Iterator[None]:
     return uncalled(at, "/POST/payments")
 
 
+@contextmanager
+def certificate(at: Broken, role: str, names: tuple[str, ...]) -> Iterator[str]:
+    """A region's certificate for names of the environment's own zone, which has ACM's records meanwhile."""
+    acm, dns, zone = at.client("acm", role), at.client("route53"), at.deployment.outputs["hosted_zone_id"]
+    wanted = {"DomainName": names[0], "SubjectAlternativeNames": names[1:], "ValidationMethod": "DNS"}
+    arn = acm.request_certificate(**wanted)["CertificateArn"]
+    options = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"]
+
+    def change(action: str) -> None:
+        for asked in (option["ResourceRecord"] for option in options):
+            values = [{"Value": asked["Value"]}]
+            record = {"Name": asked["Name"], "Type": asked["Type"], "TTL": 60, "ResourceRecords": values}
+            batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+            dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+    change("UPSERT")
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "ISSUED"
+    change("DELETE")
+    yield arn
+    acm.delete_certificate(CertificateArn=arn)
+
+
 @damages("LIVE-API-007")
 def a_domain_leads_nowhere(at: Broken) -> Iterator[Broken]:
     """Both names as custom domains in both regions, as a deployment with a domain of one's own has them."""
@@ -206,20 +228,25 @@ def a_domain_leads_nowhere(at: Broken) -> Iterator[Broken]:
     seen = replace(at.declaring(dns=replace(dns, delegated=True)), only=("LIVE-API-*",))
     names = (at.outputs.failover_domain, at.outputs.latency_domain)
     gateways = [at.client("apigateway", role) for role in ("primary", ROLE)]
-    for client, region in zip(gateways, at.outputs.declared.regions, strict=True):
-        for name in names:
-            with at.deployment.in_a_hurry(DOMAINS_HURRY):  # API Gateway makes one in 30 s
-                time.sleep(30 / DOMAINS_HURRY + 0.1)
-            client.create_domain_name(
-                domainName=name, endpointConfiguration={"types": ["REGIONAL"]}, tags=tags(at.deployment.env)
-            )
-            client.create_base_path_mapping(domainName=name, restApiId=region.api.id, stage=region.api.stage)
-    assert seen.passes()
-    gateways[1].delete_base_path_mapping(domainName=names[1], basePath="(none)")
-    yield seen
-    for client in gateways:
-        for name in names:
-            client.delete_domain_name(domainName=name)
+    with certificate(at, "primary", names) as first, certificate(at, ROLE, names) as second:
+        for client, arn, region in zip(gateways, (first, second), at.outputs.declared.regions, strict=True):
+            for name in names:
+                with at.deployment.in_a_hurry(DOMAINS_HURRY):  # API Gateway makes one in 30 s
+                    time.sleep(30 / DOMAINS_HURRY + 0.1)
+                client.create_domain_name(
+                    domainName=name,
+                    regionalCertificateArn=arn,
+                    endpointConfiguration={"types": ["REGIONAL"]},
+                    tags=tags(at.deployment.env),
+                )
+                mapping = {"restApiId": region.api.id, "stage": region.api.stage}
+                client.create_base_path_mapping(domainName=name, **mapping)
+        assert seen.passes()
+        gateways[1].delete_base_path_mapping(domainName=names[1], basePath="(none)")
+        yield seen
+        for client in gateways:
+            for name in names:
+                client.delete_domain_name(domainName=name)
 
 
 @damages("LIVE-API-005", *PAYING)
@@ -413,16 +440,20 @@ def canaries_delegated_elsewhere(at: Broken) -> Iterator[None]:
     change("DELETE")
 
 
-@damages("LIVE-S3-001", "LIVE-S3-007")
+@damages("LIVE-S3-001", "LIVE-S3-006", "LIVE-S3-007")
 def versioning_suspended(at: Broken) -> Iterator[None]:
-    def set_to(status: str) -> None:
-        at.client("s3").put_bucket_versioning(
-            Bucket=at.out("s3_bucket_name"), VersioningConfiguration={"Status": status}
-        )
+    """What is copied keeps its versions: the copying ends first."""
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    before = client.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
 
+    def set_to(status: str) -> None:
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+
+    client.delete_bucket_replication(Bucket=bucket)
     set_to("Suspended")
     yield
     set_to("Enabled")
+    client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=before)
 
 
 @damages("LIVE-S3-002")
@@ -599,7 +630,7 @@ def rotation_off(at: Broken) -> Iterator[None]:
     at.client("kms").enable_key_rotation(KeyId=at.declared.keys.data)
 
 
-@damages("LIVE-KMS-001", "LIVE-KMS-003", "LIVE-S3-007")
+@damages("LIVE-KMS-001", "LIVE-KMS-003", "LIVE-S3-007", "LIVE-S3-008")
 def key_disabled(at: Broken) -> Iterator[None]:
     at.client("kms").disable_key(KeyId=at.declared.keys.audit)
     yield

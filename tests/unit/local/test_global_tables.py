@@ -174,8 +174,9 @@ def test_no_item_expires_without_a_record_in_the_stream(world: Any, replicator: 
 
 
 def test_nothing_expires_where_no_time_to_live_is_set(world: Any, replicator: Replicator) -> None:
-    specification = {"Enabled": False, "AttributeName": "expires"}
-    world.dynamodb("UpdateTimeToLive", TableName="payments", TimeToLiveSpecification=specification)
+    for enabled in (True, False):
+        specification = {"Enabled": enabled, "AttributeName": "expires"}
+        world.dynamodb("UpdateTimeToLive", TableName="payments", TimeToLiveSpecification=specification)
     world.dynamodb("PutItem", TableName="payments", Item=payment("1", expires={"N": "999999999"}))
     assert global_tables.expire_items(world.emulator, 1_000_000_000.0) == 0
 

@@ -172,7 +172,9 @@ def test_what_grows_with_every_request_is_left_to_an_orderly_end(world: Any, tmp
         target = {**logs, "x-amz-target": f"Logs_20140328.{operation}"}
         assert world.call("logs", "POST", "/", body, target).status == 200
     world.query(
-        "monitoring", "Action=PutMetricAlarm&AlarmName=a&EvaluationPeriods=1&Namespace=n&MetricName=other"
+        "monitoring",
+        "Action=PutMetricAlarm&AlarmName=a&EvaluationPeriods=1&Namespace=n&MetricName=other"
+        "&Statistic=Sum&Period=60&Threshold=1&ComparisonOperator=GreaterThanThreshold",
     )
     world.query(
         "monitoring",
@@ -199,7 +201,9 @@ def test_what_grows_with_every_request_is_left_to_an_orderly_end(world: Any, tmp
 
 def test_what_was_written_is_read_by_ministack(world: Any, tmp_path: Path) -> None:
     world.query(
-        "monitoring", "Action=PutMetricAlarm&AlarmName=one&EvaluationPeriods=1&Namespace=n&MetricName=m"
+        "monitoring",
+        "Action=PutMetricAlarm&AlarmName=one&EvaluationPeriods=1&Namespace=n&MetricName=m"
+        "&Statistic=Sum&Period=60&Threshold=1&ComparisonOperator=GreaterThanThreshold",
     )
     persistence.of_emulator(world.emulator, tmp_path).save()
     core, service = world.emulator.core("persistence"), world.emulator.service("cloudwatch")

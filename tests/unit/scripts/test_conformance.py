@@ -14,11 +14,11 @@ from botocore.config import Config
 from payinfra.account.permissions import RESOURCE_TYPES
 from payinfra.clients.aws import FOR_PAYMENTS, PREPARES_ACCOUNT
 from payinfra.local.emulator_environment import ACCOUNT
+from payinfra.local.server.validation.shapes import faults
 from scripts.conformance import documented
 from scripts.conformance.__main__ import main
 from scripts.conformance.permissions import JudgedRole, PermissionQuestions
 from scripts.conformance.requests import RecordedRequest, RequestRecord, read
-from scripts.conformance.shapes import faults
 from scripts.conformance.stacks import ELSEWHERE, TYPES, JudgedStacks, judge, schema_of
 
 REGION = "us-east-1"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -37,7 +38,7 @@ _refused: ContextVar[PermissionCheck | None] = ContextVar("payinfra_refused", de
 def install(emulator: Emulator) -> None:
     """Apply the patches."""
     actions, evaluator = emulator.core("iam_actions"), emulator.core("iam_evaluator")
-    tagging, iam, functions = (emulator.service(name) for name in ("tagging", "iam", "lambda_svc"))
+    tagging = emulator.service("tagging")
     routes = {**actions._BOTOCORE_SERVICE_MAP, "lambda": ["lambda"]}
     emulator.replace(actions, "_BOTOCORE_SERVICE_MAP", routes)
     collectors = {**tagging._COLLECTORS, **tagging._RESOURCE_TAG_COLLECTORS}
@@ -51,7 +52,7 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         actions,
         "extract_resource_arn",
-        resource_is_awss_own(actions, iam, functions, keys_used(emulator), actions.extract_resource_arn),
+        resource_is_awss_own(emulator, actions, keys_used(emulator), actions.extract_resource_arn),
     )
     account = emulator.core("responses").get_account_id
     emulator.replace(
@@ -99,9 +100,8 @@ def api_gateway_calls_carry_tags(
 
 
 def resource_is_awss_own(
+    emulator: Emulator,
     actions: Any,
-    iam: Any,
-    functions: Any,
     keys: Callable[[Call], tuple[PermissionCheck, ...]],
     original: Callable[..., str],
 ) -> Callable[..., str]:
@@ -123,10 +123,13 @@ def resource_is_awss_own(
         parameters = query if opaque else _parameters(body, query)
         call = Call(service, action, method, path, headers, parameters, body, region, account)
         _refused.set(None)
-        asks = (*_passed(call), *_tagged(call), *keys(call))
-        _request_auth.set(RequestAuthorization(_other_resources(call), asks, _context(call, iam, functions)))
         found = original(service, method, path, headers, body, query, region, account)
-        return _qualified(call, found) if found != EVERYTHING else _resource(call)
+        resource = _qualified(call, found) if found != EVERYTHING else _resource(call)
+        tags = actions.request_tag_context(service, action, body, query)
+        asks = (*_passed(call), *_tagged(call), *_made_with_tags(call, resource, tags), *keys(call))
+        asks += tuple(_put_with_more(call, resource))
+        _request_auth.set(RequestAuthorization(_other_resources(call), asks, _context(call, emulator)))
+        return resource
 
     return resource_of
 
@@ -302,6 +305,59 @@ def _tagged(call: Call) -> tuple[PermissionCheck, ...]:
     return (PermissionCheck("apigateway:PUT", asked, call.region, context),)
 
 
+TAGGING: Mapping[str, str] = MappingProxyType(
+    {
+        "acm:RequestCertificate": "acm:AddTagsToCertificate",
+        "cloudwatch:PutCompositeAlarm": "cloudwatch:TagResource",
+        "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
+        "dynamodb:CreateTable": "dynamodb:TagResource",
+        "iam:CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
+        "iam:CreatePolicy": "iam:TagPolicy",
+        "iam:CreateRole": "iam:TagRole",
+        "iam:CreateUser": "iam:TagUser",
+        "kms:CreateKey": "kms:TagResource",
+        "kms:ReplicateKey": "kms:TagResource",
+        "lambda:CreateFunction": "lambda:TagResource",
+        "logs:CreateLogGroup": "logs:TagResource",
+        "sns:CreateTopic": "sns:TagResource",
+        "sqs:CreateQueue": "sqs:TagQueue",
+        "ssm:PutParameter": "ssm:AddTagsToResource",
+    }
+)
+"""What making something with tags takes beside the permission to make it (each API reference, "Tags" of the
+operation; service authorization reference, "Dependent actions")."""
+MADE_UNDER_A_NAME_OF_AWSS = {"acm": "certificate/*", "kms": "key/*"}
+
+
+def _made_with_tags(call: Call, resource: str, tags: Mapping[str, Any]) -> tuple[PermissionCheck, ...]:
+    """AWS: what is made with tags takes the permission to tag it as well."""
+    action = TAGGING.get(call.action)
+    if action is None or not tags:
+        return ()
+    if resource == EVERYTHING and call.service in MADE_UNDER_A_NAME_OF_AWSS:
+        resource = call.arn(call.service, MADE_UNDER_A_NAME_OF_AWSS[call.service])
+    return (PermissionCheck(action, resource, call.region, tags),)
+
+
+PUT_WITH: Mapping[str, str] = MappingProxyType(
+    {
+        "x-amz-object-lock-legal-hold": "s3:PutObjectLegalHold",
+        "x-amz-object-lock-mode": "s3:PutObjectRetention",
+        "x-amz-tagging": "s3:PutObjectTagging",
+    }
+)
+"""What an object that is put with such a header takes beside s3:PutObject (S3 API reference, PutObject,
+"Permissions")."""
+
+
+def _put_with_more(call: Call, resource: str) -> Iterator[PermissionCheck]:
+    if call.action == "s3:PutObject" and not call.text("uploadId"):
+        given = {name.lower() for name in call.headers}
+        for header, action in PUT_WITH.items():
+            if header in given:
+                yield PermissionCheck(action, resource, call.region)
+
+
 def _roles_handed_on(call: Call) -> Iterator[tuple[str, str]]:
     match call.action:
         case "lambda:CreateFunction" | "lambda:UpdateFunctionConfiguration":
@@ -315,12 +371,16 @@ def _roles_handed_on(call: Call) -> Iterator[tuple[str, str]]:
                     yield str(operation.get("value", "")), "apigateway.amazonaws.com"
 
 
-def _context(call: Call, iam: Any, functions: Any) -> Mapping[str, Any]:
-    """The condition keys of IAM's, Lambda's and S3's own.
+def _context(call: Call, emulator: Emulator) -> Mapping[str, Any]:
+    """The condition keys of DynamoDB's, IAM's, Lambda's and S3's own.
 
     S3's are what a write's own request names (service authorization reference, "Condition keys for Amazon
     S3"). The key's id is passed as it was given: AWS does not document that it resolves an alias first.
     """
+    iam, functions = emulator.service("iam"), emulator.service("lambda_svc")
+    if call.service == "dynamodb":
+        leading = sorted(set(_leading_keys(call, emulator.service("dynamodb")._tables)))
+        return {"dynamodb:LeadingKeys": leading} if leading else {}
     if call.action == "s3:PutObject":
         named = {name.lower(): value for name, value in call.headers.items()}.get(SSE_KEY)
         return {f"s3:{SSE_KEY}": named} if named else {}
@@ -334,3 +394,35 @@ def _context(call: Call, iam: Any, functions: Any) -> Mapping[str, Any]:
         function = call.text("FunctionName") or known.get("FunctionArn", "")
         return {"lambda:FunctionArn": function} if function else {}
     return {}
+
+
+def _leading_keys(call: Call, tables: Any) -> Iterator[str]:
+    """AWS: `dynamodb:LeadingKeys` are the values of the partition key in a request (DynamoDB developer guide,
+    "Using IAM policy conditions for fine-grained access control")."""
+    steps: list[Mapping[str, Any]] = [call.parameters]
+    for item in call.parameters.get("TransactItems") or ():
+        steps += [one for one in item.values() if isinstance(one, dict)]
+    for name, wanted in (call.parameters.get("RequestItems") or {}).items():
+        requests = wanted if isinstance(wanted, list) else [{"Key": one} for one in wanted.get("Keys") or ()]
+        for request in requests:
+            inner = request.get("PutRequest") or request.get("DeleteRequest") or request
+            steps.append({"TableName": name, **inner})
+    for step in steps:
+        table = tables.get(str(step.get("TableName", "")).rpartition("/")[2]) or {}
+        schema = table.get("KeySchema") or ()
+        for index in (
+            *(table.get("GlobalSecondaryIndexes") or ()),
+            *(table.get("LocalSecondaryIndexes") or ()),
+        ):
+            schema = index["KeySchema"] if index["IndexName"] == step.get("IndexName") else schema
+        partition = next((one["AttributeName"] for one in schema if one["KeyType"] == "HASH"), "")
+        value = (step.get("Key") or step.get("Item") or {}).get(partition)
+        names = step.get("ExpressionAttributeNames") or {}
+        for name, given in _EQUALS.findall(str(step.get("KeyConditionExpression") or "")):
+            if names.get(name, name) == partition:
+                value = (step.get("ExpressionAttributeValues") or {}).get(given)
+        if isinstance(value, dict):
+            yield from (str(one) for one in value.values())
+
+
+_EQUALS = re.compile(r"([#\w.-]+)\s*=\s*(:\w+)")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 Parameters = Mapping[str, Any]
@@ -31,9 +32,39 @@ def install(emulator: Emulator) -> None:
     )
     emulator.replace(
         evaluator,
+        "evaluate_resource_policy",
+        all_others_are_kept_out(evaluator, evaluator.evaluate_resource_policy),
+    )
+    emulator.replace(
+        evaluator,
         "_names_condition_key",
         boundary_may_ask_for_tags(evaluator._names_condition_key, iam),
     )
+
+
+def all_others_are_kept_out(evaluator: Any, original: Evaluate) -> Evaluate:
+    """AWS: a statement that denies with NotPrincipal denies everyone but those whom it names (IAM user guide,
+    "AWS JSON policy elements: NotPrincipal"). ministack passes over such a statement."""
+
+    def evaluate(policy: Any, asked: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            document = parse_json(policy) if isinstance(policy, str) else policy
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or "NotPrincipal" not in str(document):
+            return original(policy, asked, *args, **kwargs)
+        statements = document.get("Statement", [])
+        kept = []
+        for one in [statements] if isinstance(statements, dict) else statements:
+            spared = one.get("NotPrincipal")
+            if one.get("Effect") == "Deny" and spared is not None:
+                named = evaluator._names_caller(spared, asked.principal_arn)
+                kept += [] if named else [{**one, "Principal": "*"}]
+            else:
+                kept.append(one)
+        return original({**document, "Statement": kept}, asked, *args, **kwargs)
+
+    return evaluate
 
 
 def session_is_known_by_its_role(original: Callable[[str, Any], Any], iam: Any) -> Callable[[str, Any], Any]:

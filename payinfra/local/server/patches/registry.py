@@ -28,6 +28,7 @@ from payinfra.local.server.patches import (
     sqs,
     streams,
     tagging,
+    validation,
     xray,
 )
 from payinfra.local.server.routing import ResponsePatch
@@ -71,5 +72,6 @@ def install(emulator: Emulator) -> None:
         xray,
         authorization,
         kms_tags,
+        validation,
     ):
         service.install(emulator)

@@ -18,8 +18,19 @@ def install(emulator: Emulator) -> None:
     """Apply the patches."""
     sns = emulator.service("sns")
     emulator.replace(sns, "_subscribe", mail_waits_for_its_owner(sns, sns._subscribe))
+    emulator.replace(sns, "_error", code_is_the_models(sns._error))
     for operation in ("_list_subscriptions", "_list_subscriptions_by_topic"):
         emulator.replace(sns, operation, pending_ones_have_no_arn(sns, getattr(sns, operation)))
+
+
+def code_is_the_models(original: Callable[[str, str, int], Answer]) -> Callable[[str, str, int], Answer]:
+    """AWS: the code of InvalidParameterException on the wire is InvalidParameter (SNS API reference, "Errors"
+    of each operation)."""
+
+    def error(code: str, message: str, status: int) -> Answer:
+        return original("InvalidParameter" if code == "InvalidParameterException" else code, message, status)
+
+    return error
 
 
 def mail_waits_for_its_owner(sns: Any, original: Operation) -> Operation:

@@ -12,6 +12,9 @@ def plan(world: Ministack, clock: Clock) -> str:
     world.emulator.rules.now = clock
     world.emulator.rules.set({API_KEYS.name: 40})
     stage = {"apiId": "a1", "stage": "prod"}
+    with world.emulator.scope("000000000000", world.region):
+        stages = {name: {"deploymentId": "d"} for name in ("prod", "next")}
+        world.emulator.service("apigateway_v1")._stages_v1["a1"] = stages
     made = world.json("apigateway", "POST", "/usageplans", {"name": "p", "apiStages": [stage]})
     return str(made["id"])
 

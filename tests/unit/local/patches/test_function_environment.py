@@ -50,9 +50,13 @@ def invoke(world: Any, role: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
         "Runtime": "python3.11",
         "Handler": "f.f",
         "Code": {"ZipFile": base64.b64encode(held.getvalue()).decode()},
-        "Environment": {"Variables": {"OWN": "value", "AWS_SECRET_ACCESS_KEY": "forged"}},
+        "Environment": {"Variables": {"OWN": "value"}},
     }
     world.json("lambda", "POST", FUNCTIONS, body)
+    # AWS takes no such variable. If it were there all the same, Lambda's own would come first.
+    with world.emulator.scope(role.arn.split(":")[4], "us-east-1"):
+        known = world.emulator.service("lambda_svc")._functions["sees"]["config"]
+        known["Environment"]["Variables"]["AWS_SECRET_ACCESS_KEY"] = "forged"
     seen: dict[str, Any] = world.json("lambda", "POST", f"{FUNCTIONS}/sees/invocations", {})
     return seen
 

@@ -73,8 +73,8 @@ def test_who_lacks_the_tables_key_is_told_which(world: Any, role: Any) -> None:
     told = json.loads(answer.body)
     assert told["__type"].endswith("AccessDeniedException")
     assert told["message"] == (
-        f"KMS key access denied error: User: arn:aws:sts::{ACCOUNT}:assumed-role/r/s is not authorized to "
-        f"perform: kms:Decrypt on resource: {key} "
+        f"KMS key access denied error: User: arn:aws:sts::{ACCOUNT}:assumed-role/r/session is not authorized "
+        f"to perform: kms:Decrypt on resource: {key} "
         "because no identity-based policy allows the kms:Decrypt action"
     )
 
@@ -342,7 +342,7 @@ def test_whoever_sets_an_environment_takes_its_key(world: Any, role: Any, missin
         "Runtime": "python3.11",
         "Handler": "f.f",
         "KMSKeyArn": key,
-        "Environment": {"Variables": {"A": "b"}},
+        "Environment": {"Variables": {"AT": "b"}},
         "Code": {"ZipFile": base64.b64encode(EMPTY_ZIP).decode()},
     }
     others = allows(["lambda:*", "iam:PassRole"])

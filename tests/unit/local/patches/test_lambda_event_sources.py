@@ -122,6 +122,7 @@ def test_what_is_given_up_is_told_to_a_topic_that_the_role_may_publish_to(
     table(world, None)
     function(world, role)
     topic = f"arn:aws:sns:{HERE}:{ACCOUNT}:given-up"
+    world.query("sns", "Action=CreateTopic&Name=given-up")
     role.may(reading(), *([{"Action": "sns:Publish", "Resource": topic}] if may else []))
     answer = mapped(world, 202 if may else 400, DestinationConfig={"OnFailure": {"Destination": topic}})
     assert (b"does not have permissions to call Publish on SNS" in answer.body) is not may

@@ -40,7 +40,7 @@ def function(world: Any, role: Any, **wanted: object) -> Any:
 
 
 def environment(key: str) -> dict[str, object]:
-    return {"KMSKeyArn": key, "Environment": {"Variables": {"A": "b"}}}
+    return {"KMSKeyArn": key, "Environment": {"Variables": {"AT": "b"}}}
 
 
 def starts(world: Any, config: dict[str, object]) -> bool:
@@ -111,10 +111,10 @@ def test_an_alias_decrypts_for_its_function(world: Any, role: Any) -> None:
     "wanted",
     [
         {},
-        {"Environment": {"Variables": {"A": "b"}}},
+        {"Environment": {"Variables": {"AT": "b"}}},
         {"Environment": {"Variables": {}}, "KMSKeyArn": "a customer's"},
         {
-            "Environment": {"Variables": {"A": "b"}},
+            "Environment": {"Variables": {"AT": "b"}},
             "KMSKeyArn": f"arn:aws:kms:{HERE}:{ACCOUNT}:alias/aws/lambda",
         },
     ],

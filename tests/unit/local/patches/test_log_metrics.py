@@ -63,13 +63,14 @@ def logs(world: Ministack) -> Ministack:
     ask("CreateLogStream", logGroupName=GROUP, logStreamName="s")
     counted = {"metricName": "Logged", "metricNamespace": "payment-a", "metricValue": "1"}
     took = {"metricName": "Took", "metricNamespace": "payment-a", "metricValue": "$.ms"}
-    ask(
-        "PutMetricFilter",
-        logGroupName=GROUP,
-        filterName="f",
-        filterPattern='{ $.outcome = "accepted" }',
-        metricTransformations=[counted, took],
-    )
+    for name, transformation in (("counted", counted), ("took", took)):
+        ask(
+            "PutMetricFilter",
+            logGroupName=GROUP,
+            filterName=name,
+            filterPattern='{ $.outcome = "accepted" }',
+            metricTransformations=[transformation],
+        )
     return world
 
 

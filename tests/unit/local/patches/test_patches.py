@@ -11,6 +11,7 @@ import pytest
 from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.patches import api_gateway, cloudwatch_metrics, lambda_integration
 from payinfra.local.server.patches.lambda_integration import Refused
+from tests.unit.local.conftest import ANYBODY
 
 CODE = "payments"
 
@@ -46,7 +47,8 @@ def test_a_key_is_enabled_or_not_however_it_was_patched(world: Any, text: str, e
 
 
 def test_an_empty_base_path_is_the_root(world: Any, api: str) -> None:
-    world.json("apigateway", "POST", "/domainnames", {"domainName": "pay.example.com"})
+    domain = {"domainName": "pay.example.com", "regionalCertificateArn": world.certificate()}
+    world.json("apigateway", "POST", "/domainnames", domain)
     mappings = "/domainnames/pay.example.com/basepathmappings"
     world.json("apigateway", "POST", mappings, {"basePath": "", "restApiId": api, "stage": "prod"})
     world.json("apigateway", "POST", mappings, {"basePath": "v2", "restApiId": api, "stage": "prod"})
@@ -55,8 +57,10 @@ def test_an_empty_base_path_is_the_root(world: Any, api: str) -> None:
 
 
 def test_a_stage_without_access_log_is_described_without(world: Any, api: str) -> None:
-    world.json("apigateway", "POST", f"/restapis/{api}/stages", {"stageName": "plain", "deploymentId": "d"})
-    logged = {"stageName": "logged", "deploymentId": "d", "accessLogSettings": {"format": "x"}}
+    deployment = world.deployment(api)
+    plain = {"stageName": "plain", "deploymentId": deployment}
+    world.json("apigateway", "POST", f"/restapis/{api}/stages", plain)
+    logged = {"stageName": "logged", "deploymentId": deployment, "accessLogSettings": {"format": "x"}}
     world.json("apigateway", "POST", f"/restapis/{api}/stages", logged)
     assert "accessLogSettings" not in world.json("apigateway", "GET", f"/restapis/{api}/stages/plain")
     both = world.json("apigateway", "GET", f"/restapis/{api}/stages")["item"]
@@ -74,6 +78,7 @@ def test_a_usage_plan_without_limits_is_described_without(world: Any) -> None:
 @pytest.mark.parametrize("kind", ["restapis", "apikeys", "usageplans", "domainnames"])
 def test_what_was_tagged_later_is_described_with_all_its_tags(world: Any, kind: str) -> None:
     wanted = {"name": "a", "domainName": "pay.example.com", "tags": {"Made": "1", "Gone": "2"}}
+    wanted |= {"regionalCertificateArn": world.certificate()}
     made = world.json("apigateway", "POST", f"/{kind}", wanted)
     name = made.get("id", "pay.example.com")
     tags = f"/tags/{quote(f'arn:aws:apigateway:us-east-1::/{kind}/{name}', safe='')}"
@@ -84,7 +89,8 @@ def test_what_was_tagged_later_is_described_with_all_its_tags(world: Any, kind: 
 
 
 def test_a_stage_has_tags_of_its_own(world: Any, api: str) -> None:
-    world.json("apigateway", "POST", f"/restapis/{api}/stages", {"stageName": "prod", "deploymentId": "d"})
+    stage = {"stageName": "prod", "deploymentId": world.deployment(api)}
+    world.json("apigateway", "POST", f"/restapis/{api}/stages", stage)
     tags = f"/tags/{quote(f'arn:aws:apigateway:us-east-1::/restapis/{api}/stages/prod', safe='')}"
     assert world.call("apigateway", "PUT", tags, {"tags": {"Owner": "us"}}).status == 204
     assert world.json("apigateway", "GET", f"/restapis/{api}/stages/prod")["tags"] == {"Owner": "us"}
@@ -113,7 +119,8 @@ def test_the_limits_of_a_usage_plan_stay_numbers_however_they_were_patched(world
 
 
 def test_a_domain_without_mutual_tls_is_described_without(world: Any) -> None:
-    made = world.json("apigateway", "POST", "/domainnames", {"domainName": "pay.example.com"})
+    domain = {"domainName": "pay.example.com", "regionalCertificateArn": world.certificate()}
+    made = world.json("apigateway", "POST", "/domainnames", domain)
     assert "mutualTlsAuthentication" not in made
 
 
@@ -154,7 +161,9 @@ def test_two_regions_may_have_keys_of_one_value(world: Any) -> None:
 def test_two_regions_may_serve_one_domain(world: Any) -> None:
     gateway = world.emulator.service("apigateway_v1")
     for region in ("us-east-1", "us-west-2"):
-        world.json("apigateway", "POST", "/domainnames", {"domainName": "Pay.example.com"}, region=region)
+        certificate = world.certificate(region=region)
+        domain = {"domainName": "Pay.example.com", "regionalCertificateArn": certificate}
+        world.json("apigateway", "POST", "/domainnames", domain, region=region)
     for region in ("us-east-1", "us-west-2"):
         with world.emulator.scope("000000000000", region):
             assert gateway.find_domain_scope("pay.EXAMPLE.com") == ("000000000000", region, "Pay.example.com")
@@ -168,7 +177,8 @@ ALARM = (
     "Action=PutMetricAlarm&AlarmName=slow%20%26%20steady&Namespace=AWS/Lambda&MetricName=Duration&Period=60"
     "&EvaluationPeriods=3&DatapointsToAlarm=2&Threshold=5&ComparisonOperator=GreaterThanThreshold"
     "&TreatMissingData=notBreaching&Dimensions.member.1.Name=FunctionName&Dimensions.member.1.Value=f"
-    "&AlarmActions.member.1=arn:a&OKActions.member.1=arn:o&InsufficientDataActions.member.1=arn:i"
+    "&AlarmActions.member.1=arn:aws:a:::a&OKActions.member.1=arn:aws:o:::o"
+    "&InsufficientDataActions.member.1=arn:aws:i:::i"
     "&ActionsEnabled=true"
 )
 
@@ -187,9 +197,9 @@ def test_an_alarm_is_described_in_full_in_the_query_protocol(world: Any) -> None
     assert element(shown, "Statistic") == "Maximum"
     assert element(shown, "ActionsEnabled") == "true"
     assert element(shown, "TreatMissingData") == "notBreaching"
-    assert element(shown, "AlarmActions") == "<member>arn:a</member>"
-    assert element(shown, "OKActions") == "<member>arn:o</member>"
-    assert element(shown, "InsufficientDataActions") == "<member>arn:i</member>"
+    assert element(shown, "AlarmActions") == "<member>arn:aws:a:::a</member>"
+    assert element(shown, "OKActions") == "<member>arn:aws:o:::o</member>"
+    assert element(shown, "InsufficientDataActions") == "<member>arn:aws:i:::i</member>"
     assert element(shown, "Dimensions") == "<member><Name>FunctionName</Name><Value>f</Value></member>"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", element(shown, "StateUpdatedTimestamp"))
     assert "<Unit>" not in shown
@@ -214,7 +224,7 @@ def test_an_alarms_metric_math_is_kept(world: Any) -> None:
     metrics = "&".join(
         (
             "Metrics.member.1.Id=rate&Metrics.member.1.Expression=100*e&Metrics.member.1.ReturnData=true",
-            "Metrics.member.2.Id=e&Metrics.member.2.MetricStat.Period=60",
+            "Metrics.member.2.Id=e&Metrics.member.2.MetricStat.Period=60&Metrics.member.2.MetricStat.Stat=Sum",
             "Metrics.member.2.MetricStat.Metric.MetricName=Errors&Metrics.member.2.ReturnData=false",
             "Metrics.member.2.MetricStat.Metric.Dimensions.member.1.Name=n",
             "Metrics.member.2.MetricStat.Metric.Dimensions.member.1.Value=v",
@@ -226,7 +236,7 @@ def test_an_alarms_metric_math_is_kept(world: Any) -> None:
     assert element(shown, "Expression") == "100*e"
     assert element(shown, "ReturnData") == "true"
     assert element(shown, "MetricStat") == (
-        "<Period>60</Period><Metric><MetricName>Errors</MetricName>"
+        "<Period>60</Period><Stat>Sum</Stat><Metric><MetricName>Errors</MetricName>"
         "<Dimensions><member><Name>n</Name><Value>v</Value></member></Dimensions></Metric>"
     )
     assert element(shown, "ThresholdMetricId") == "rate"
@@ -236,13 +246,23 @@ def test_an_alarms_metric_math_is_kept(world: Any) -> None:
 def test_the_json_protocol_is_left_as_it_is(world: Any) -> None:
     headers = {"content-type": "application/x-amz-json-1.0"}
     target = "GraniteServiceVersion20100801"
-    alarm = {"AlarmName": "a", "Namespace": "n", "MetricName": "m", "InsufficientDataActions": ["arn:i"]}
+    alarm = {
+        "AlarmName": "a",
+        "Namespace": "n",
+        "MetricName": "m",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "InsufficientDataActions": ["arn:aws:i:::i"],
+    }
     put = world.call(
         "monitoring", "POST", "/", alarm, {**headers, "x-amz-target": f"{target}.PutMetricAlarm"}
     )
     assert put.status == 200
     got = world.call("monitoring", "POST", "/", {}, {**headers, "x-amz-target": f"{target}.DescribeAlarms"})
-    assert json.loads(got.body)["MetricAlarms"][0]["InsufficientDataActions"] == ["arn:i"]
+    assert json.loads(got.body)["MetricAlarms"][0]["InsufficientDataActions"] == ["arn:aws:i:::i"]
 
 
 def test_a_refused_alarm_or_listing_is_refused_as_before(world: Any) -> None:
@@ -268,10 +288,6 @@ TABLE: dict[str, object] = {
 }
 
 
-def key(region: str, name: str = "one") -> str:
-    return f"arn:aws:kms:{region}:000000000000:key/{name}"
-
-
 def replicas(world: Any) -> list[dict[str, Any]]:
     found = world.dynamodb("DescribeTable", TableName="payments")["Table"]["Replicas"]
     assert isinstance(found, list)
@@ -279,35 +295,34 @@ def replicas(world: Any) -> list[dict[str, Any]]:
 
 
 def test_a_replica_is_described_with_its_own_key(world: Any) -> None:
-    world.dynamodb(
-        "CreateTable", **TABLE, SSESpecification={"Enabled": True, "KMSMasterKeyId": key("us-east-1")}
-    )
-    create = {"RegionName": "us-west-2", "KMSMasterKeyId": key("us-west-2")}
+    here, there_key = world.kms_key(), world.kms_key("us-west-2")
+    world.dynamodb("CreateTable", **TABLE, SSESpecification={"Enabled": True, "KMSMasterKeyId": here})
+    create = {"RegionName": "us-west-2", "KMSMasterKeyId": there_key}
     world.dynamodb("UpdateTable", TableName="payments", ReplicaUpdates=[{"Create": create}])
-    assert [replica["KMSMasterKeyId"] for replica in replicas(world)] == [key("us-west-2")]
+    assert [replica["KMSMasterKeyId"] for replica in replicas(world)] == [there_key]
     there = world.dynamodb("DescribeTable", region="us-west-2", TableName="payments")["Table"]
-    assert there["SSEDescription"]["KMSMasterKeyArn"] == key("us-west-2")
-    assert there["Replicas"][0]["KMSMasterKeyId"] == key("us-east-1")
+    assert there["SSEDescription"]["KMSMasterKeyArn"] == there_key
+    assert there["Replicas"][0]["KMSMasterKeyId"] == here
 
 
 def test_a_replica_that_names_no_key_has_the_regions_default(world: Any) -> None:
-    world.dynamodb(
-        "CreateTable", **TABLE, SSESpecification={"Enabled": True, "KMSMasterKeyId": key("us-east-1")}
-    )
+    here = world.kms_key()
+    world.dynamodb("CreateTable", **TABLE, SSESpecification={"Enabled": True, "KMSMasterKeyId": here})
     create = {"Create": {"RegionName": "us-west-2"}}
     world.dynamodb("UpdateTable", TableName="payments", ReplicaUpdates=[create])
     assert replicas(world)[0]["KMSMasterKeyId"] == "arn:aws:kms:us-west-2:000000000000:alias/aws/dynamodb"
 
 
 def test_a_replica_takes_another_key(world: Any) -> None:
+    other = world.kms_key("us-west-2")
     world.dynamodb("CreateTable", **TABLE)
     world.dynamodb(
         "UpdateTable", TableName="payments", ReplicaUpdates=[{"Create": {"RegionName": "us-west-2"}}]
     )
     assert "KMSMasterKeyId" not in replicas(world)[0]
-    update = {"RegionName": "us-west-2", "KMSMasterKeyId": key("us-west-2", "two")}
+    update = {"RegionName": "us-west-2", "KMSMasterKeyId": other}
     world.dynamodb("UpdateTable", TableName="payments", ReplicaUpdates=[{"Update": update}])
-    assert replicas(world)[0]["KMSMasterKeyId"] == key("us-west-2", "two")
+    assert replicas(world)[0]["KMSMasterKeyId"] == other
     world.dynamodb(
         "UpdateTable", TableName="payments", ReplicaUpdates=[{"Delete": {"RegionName": "us-west-2"}}]
     )
@@ -358,9 +373,15 @@ def health_check(regions: str) -> bytes:
 
 
 def test_a_health_check_keeps_the_regions_it_is_made_from(world: Any) -> None:
-    wanted = "<Regions><Region>us-east-1</Region><Region>eu-west-1</Region></Regions>"
+    wanted = (
+        "<Regions><Region>us-east-1</Region><Region>eu-west-1</Region><Region>us-west-2</Region></Regions>"
+    )
     made = world.call("route53", "POST", "/2013-04-01/healthcheck", health_check(wanted))
-    assert re.findall(r"<Region>(.*?)</Region>", made.body.decode()) == ["us-east-1", "eu-west-1"]
+    assert re.findall(r"<Region>(.*?)</Region>", made.body.decode()) == [
+        "us-east-1",
+        "eu-west-1",
+        "us-west-2",
+    ]
 
 
 def test_a_health_check_without_regions_has_none(world: Any) -> None:
@@ -396,7 +417,7 @@ def test_a_simulation_judges_conditions_by_the_calls_context(world: Any) -> None
     condition = {"ForAnyValue:StringEquals": {"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"}}
     statement = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*", "Condition": condition}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = {"RoleName": "pay", "AssumeRolePolicyDocument": '{"Version":"2012-10-17","Statement":[]}'}
+    role = {"RoleName": "pay", "AssumeRolePolicyDocument": json.dumps(ANYBODY)}
     world.query("iam", urlencode({"Action": "CreateRole", **role}))
     put = {"Action": "PutRolePolicy", "RoleName": "pay", "PolicyName": "p", "PolicyDocument": policy}
     world.query("iam", urlencode(put))

@@ -8,9 +8,7 @@ from payinfra.local.aws_rules import DOMAIN_NAMES
 from payinfra.local.server.asgi import AsgiResponse
 from tests.unit.local.conftest import Clock, Ministack
 
-ROLE = {
-    "patchOperations": [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::1:role/r"}]
-}
+SETTINGS: dict[str, object] = {"patchOperations": []}
 
 
 @pytest.fixture
@@ -21,11 +19,12 @@ def paced(world: Ministack, clock: Clock) -> Ministack:
 
 
 def account(world: Ministack, region: str = "us-east-1") -> AsgiResponse:
-    return world.call("apigateway", "PATCH", "/account", ROLE, region=region)
+    return world.call("apigateway", "PATCH", "/account", SETTINGS, region=region)
 
 
 def domain(world: Ministack, name: str, region: str = "us-east-1") -> AsgiResponse:
-    return world.call("apigateway", "POST", "/domainnames", {"domainName": name}, region=region)
+    wanted = {"domainName": name, "regionalCertificateArn": world.certificate(name, region)}
+    return world.call("apigateway", "POST", "/domainnames", wanted, region=region)
 
 
 def test_update_account_is_served_once_in_20_seconds_in_each_region(paced: Ministack, clock: Clock) -> None:

@@ -27,11 +27,12 @@ def target(world: Any, service: str, operation: str, **arguments: object) -> Any
 
 def test_everything_of_api_gateway(world: Any) -> None:
     api = world.json("apigateway", "POST", "/restapis", {"name": "payments", "tags": TAGS})["id"]
-    stage = {"stageName": "prod", "deploymentId": "d", "tags": TAGS}
+    stage = {"stageName": "prod", "deploymentId": world.deployment(api), "tags": TAGS}
     world.json("apigateway", "POST", f"/restapis/{api}/stages", stage)
     key = world.json("apigateway", "POST", "/apikeys", {"name": "client", "tags": TAGS})["id"]
     plan = world.json("apigateway", "POST", "/usageplans", {"name": "plan", "tags": TAGS})["id"]
-    domain = {"domainName": "pay.example.com", "tags": TAGS}
+    certificate = world.certificate()
+    domain = {"domainName": "pay.example.com", "tags": TAGS, "regionalCertificateArn": certificate}
     world.json("apigateway", "POST", "/domainnames", domain)
     prefix = "arn:aws:apigateway:us-east-1::"
     assert found(world) == {

@@ -1,5 +1,6 @@
 """Traces of functions: for roles that may send them."""
 
+import base64
 import json
 import time
 from typing import Any
@@ -106,13 +107,14 @@ def test_reading_traces_takes_permission(world: Any, role: Any) -> None:
     assert role.call("xray", "POST", "/TraceSummaries", asked).status == 200
 
 
+AN_EMPTY_ZIP = base64.b64encode(b"PK\x05\x06" + bytes(18)).decode()
 WORDS = b"The provided execution role does not have permissions to call PutTraceSegments on XRAY"
 
 
 def test_active_tracing_is_refused_to_a_role_that_may_not_send(world: Any, role: Any) -> None:
     body = {"FunctionName": "f", "Role": role.arn, "Runtime": "python3.11", "Handler": "f.f"}
     role.may({"Action": SEND[1]})
-    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {}})
+    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {"ZipFile": ""}})
     assert (refused.status, WORDS in refused.body) == (400, True)
     function(world, role)
     changed = f"{FUNCTIONS}/f/configuration"
@@ -128,7 +130,7 @@ def test_active_tracing_is_refused_to_a_role_that_may_not_send(world: Any, role:
 
 def test_a_role_that_is_not_there_is_told_as_such(world: Any, role: Any) -> None:
     body = {"FunctionName": "f", "Role": f"{role.arn}x", "Runtime": "python3.11", "Handler": "f.f"}
-    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {}})
+    refused = world.call("lambda", "POST", FUNCTIONS, {**body, **ACTIVE, "Code": {"ZipFile": AN_EMPTY_ZIP}})
     assert refused.status == 400
     assert b"cannot be found" in refused.body
 

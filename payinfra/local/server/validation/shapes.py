@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
-from scripts.conformance.requests import UNKNOWN
+from payinfra.local.server.validation.requests import UNKNOWN
 
 _NUMBERS = ("integer", "long", "float", "double")
 
