@@ -612,7 +612,7 @@ def extra_policy(at: Broken, document: str) -> Iterator[None]:
     client.delete_role_policy(RoleName=role, PolicyName="damage")
 
 
-@damages("LIVE-IAM-001")
+@damages("LIVE-IAM-001", "LIVE-API-004")
 def a_permission_denied(at: Broken) -> Iterator[None]:
     index = f"{at.out('dynamodb_table_arn')}/index/*"
     yield from extra_policy(at, statement("Deny", "dynamodb:Query", index))
