@@ -69,7 +69,7 @@ def test_deploy_misses_a_permission_that_it_has_not(account: Account) -> None:
     with account.without("Functions", "lambda:UpdateFunctionConfiguration"):
         done = account.as_ci("deploy", "--yes", "--lambda-timeout-s", "50")
     assert done.returncode == 3
-    assert "not authorized to perform: lambda:UpdateFunctionConfiguration" in done.stderr
+    assert "AWS denies a permission: lambda:UpdateFunctionConfiguration" in done.stderr
 
 
 def test_it_deploys_a_change(account: Account) -> None:
@@ -106,7 +106,7 @@ def test_destroy_that_misses_a_permission_ends_half_way(account: Account) -> Non
     with account.without("Tables", "dynamodb:DeleteTable"):
         done = account.as_ci("destroy", "--yes")
     assert done.returncode == 3
-    assert "not authorized to perform: dynamodb:DeleteTable" in done.stderr
+    assert "AWS denies a permission: dynamodb:DeleteTable" in done.stderr
     assert environments(account)[ENV]["state"] == "partial"
 
 
