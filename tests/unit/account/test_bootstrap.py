@@ -41,7 +41,13 @@ def test_api_gateway_may_write_logs_in_both_regions(aws: InProcess) -> None:
 
 
 def test_a_role_that_api_gateway_has_already_stays(aws: InProcess) -> None:
-    theirs = f"arn:aws:iam::{ACCOUNT}:role/theirs"
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    theirs = aws.iam(EAST).create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     operation: Any = {"op": "replace", "path": "/cloudwatchRoleArn", "value": theirs}
     aws.apigateway(EAST).update_account(patchOperations=[operation])
     assert f"let API Gateway in {WEST} write logs as {API_LOGS_ROLE}" in made(aws, WantedAccount(REGIONS))
@@ -97,8 +103,9 @@ def test_a_dry_run_says_every_change_and_makes_none(aws: InProcess) -> None:
 
 
 MENDED: dict[str, Callable[[InProcess], object]] = {
-    "bucket our-states: keep every version": lambda aws: aws.s3(EAST).put_bucket_versioning(
-        Bucket="our-states", VersioningConfiguration={"Status": "Suspended"}
+    # S3 lets nobody suspend the versions of a bucket whose objects it copies.
+    "bucket our-states-replica: keep every version": lambda aws: aws.s3(WEST).put_bucket_versioning(
+        Bucket="our-states-replica", VersioningConfiguration={"Status": "Suspended"}
     ),
     "bucket our-states: block all public access": lambda aws: aws.s3(EAST).delete_public_access_block(
         Bucket="our-states"

@@ -269,7 +269,7 @@ def payload_is_possible(call: ServiceCall) -> None:
     )
     if payload:
         try:
-            json.loads(payload)
+            parse_json(payload)
         except ValueError as error:
             raise AwsRefusal(
                 "InvalidRequestContentException", f"Could not parse request body into json: {error}"
