@@ -19,3 +19,11 @@ def parse_json(text: str | bytes | bytearray) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError(DEEPEST) from None
+
+
+def json_or_none(text: str | bytes | bytearray) -> Any:
+    """The value of a JSON text; None where it is none."""
+    try:
+        return parse_json(text)
+    except ValueError:
+        return None

@@ -1,17 +1,15 @@
 """A value of a JSON document."""
 
-import json
 from collections.abc import Iterator
+
+from payinfra.core.json_text import json_or_none
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 def parsed(text: str) -> Json:
     """What a text of JSON holds; None where it is none."""
-    try:
-        document: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    document: Json = json_or_none(text)
     return document
 
 

@@ -37,6 +37,16 @@ def replicate_through(emulator: Emulator, wrote: Wrote) -> None:
     emulator.replace(dynamodb, "_replicate_write", replicate)
 
 
+def key_schema(table: Mapping[str, Untyped], index: str) -> Untyped:
+    """The key of an index, as `DescribeTable` has it; the table's own where it has no such index."""
+    indexes = (
+        *(table.get("GlobalSecondaryIndexes") or ()),
+        *(table.get("LocalSecondaryIndexes") or ()),
+    )
+    found = (one["KeySchema"] for one in indexes if one["IndexName"] == index)
+    return next(found, table.get("KeySchema") or ())
+
+
 def _key_of(dynamodb: Untyped, table: Table, item: Item) -> tuple[str, str]:
     """An item's key as ministack files it."""
     sort_name = table["sk_name"]

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from payinfra.core.json_text import parse_json
+from payinfra.local.server.global_tables import key_schema
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches.kms_permissions import SSE_KEY, keys_used
 from payinfra.local.server.patches.permission_checks import Call, PermissionCheck
@@ -409,12 +410,7 @@ def _leading_keys(call: Call, tables: Any) -> Iterator[str]:
             steps.append({"TableName": name, **inner})
     for step in steps:
         table = tables.get(str(step.get("TableName", "")).rpartition("/")[2]) or {}
-        schema = table.get("KeySchema") or ()
-        for index in (
-            *(table.get("GlobalSecondaryIndexes") or ()),
-            *(table.get("LocalSecondaryIndexes") or ()),
-        ):
-            schema = index["KeySchema"] if index["IndexName"] == step.get("IndexName") else schema
+        schema = key_schema(table, str(step.get("IndexName") or ""))
         partition = next((one["AttributeName"] for one in schema if one["KeyType"] == "HASH"), "")
         value = (step.get("Key") or step.get("Item") or {}).get(partition)
         names = step.get("ExpressionAttributeNames") or {}

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from payinfra.core.json_text import parse_json
+from payinfra.core.json_text import json_or_none
 from payinfra.local.server.ministack import Emulator
+from payinfra.local.server.validation.policies import statements_in
 
 Parameters = Mapping[str, Any]
 Evaluate = Callable[..., Any]
@@ -47,15 +48,11 @@ def all_others_are_kept_out(evaluator: Any, original: Evaluate) -> Evaluate:
     "AWS JSON policy elements: NotPrincipal"). ministack passes over such a statement."""
 
     def evaluate(policy: Any, asked: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            document = parse_json(policy) if isinstance(policy, str) else policy
-        except ValueError:
-            document = None
+        document = json_or_none(policy) if isinstance(policy, str) else policy
         if not isinstance(document, dict) or "NotPrincipal" not in str(document):
             return original(policy, asked, *args, **kwargs)
-        statements = document.get("Statement", [])
         kept = []
-        for one in [statements] if isinstance(statements, dict) else statements:
+        for one in statements_in(document):
             spared = one.get("NotPrincipal")
             if one.get("Effect") == "Deny" and spared is not None:
                 named = evaluator._names_caller(spared, asked.principal_arn)

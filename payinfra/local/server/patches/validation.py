@@ -56,14 +56,15 @@ def only_what_aws_takes(emulator: Emulator, service: str, original: Handle) -> H
             # What no SDK sends. ministack has an answer to that.
             return None
         try:
-            fits_its_model(service, found)
+            parameters = known(found.parameters)
+            fits_its_model(service, found.operation, parameters)
             rules = RULES.get(service, {}).get(found.operation.name, ())
             if rules:
                 call = ServiceCall(
                     emulator,
                     service,
                     found.operation.name,
-                    known(found.parameters),
+                    parameters,
                     headers,
                     responses.get_region(),
                     responses.get_account_id(),

@@ -1,7 +1,7 @@
 """What Certificate Manager refuses (ACM API reference, RequestCertificate)."""
 
-from payinfra.local.server.validation.calls import Rules, ServiceCall, refuse_if
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.local.server.validation.calls import Rules, ServiceCall, for_each, joined, refuse_if
+from payinfra.local.server.validation.tags import tags_are_possible
 
 
 def arn_is_a_certificates(call: ServiceCall) -> None:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import Rules, ServiceCall, refuse_if
+from payinfra.core.json_text import json_or_none
+from payinfra.local.server.validation.calls import Rules, ServiceCall, for_each, joined, refuse_if
 from payinfra.local.server.validation.policies import PolicyKind, problems
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.local.server.validation.tags import tags_are_possible
 
 BAD, CONFLICT, MISSING = "BadRequestException", "ConflictException", "NotFoundException"
 COMPRESSION_MOST = 10_485_760
@@ -374,10 +374,7 @@ def model_is_possible(call: ServiceCall) -> None:
     refuse_if(not re.fullmatch("[A-Za-z0-9]+", name), BAD, "Model name must be alphanumeric")
     refuse_if(name in _model_names(call), CONFLICT, "Model name already exists for this REST API", 409)
     schema = call.text("schema")
-    try:
-        read: Any = parse_json(schema) if schema else {}
-    except ValueError:
-        read = None
+    read = json_or_none(schema) if schema else {}
     refuse_if(not isinstance(read, dict), BAD, "Invalid model schema specified")
 
 

@@ -1,6 +1,6 @@
 """A call as a rule sees it, and the refusal that a rule answers it with."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,20 @@ Rule = Callable[[ServiceCall], None]
 """Raises AwsRefusal for a call that AWS refuses."""
 Rules = Mapping[str, tuple[Rule, ...]]
 """Rules by the name of their operation."""
+
+
+def for_each(operations: Iterable[str], rule: Rule) -> dict[str, tuple[Rule, ...]]:
+    """One rule for several operations."""
+    return dict.fromkeys(operations, (rule,))
+
+
+def joined(*parts: dict[str, tuple[Rule, ...]]) -> dict[str, tuple[Rule, ...]]:
+    """The rules of several tables; those of one operation follow each other."""
+    found: dict[str, tuple[Rule, ...]] = {}
+    for part in parts:
+        for operation, rules in part.items():
+            found[operation] = found.get(operation, ()) + rules
+    return found
 
 
 def refuse_if(found: bool, code: str, message: str, status: int = 400) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import Rules, ServiceCall, refuse_if
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.core.json_text import json_or_none
+from payinfra.local.server.validation.calls import Rules, ServiceCall, for_each, joined, refuse_if
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID, COMBINATION, MISSING = "ValidationError", "InvalidParameterCombination", "MissingParameter"
 VALUE = "InvalidParameterValue"
@@ -198,12 +198,9 @@ def _seconds(value: Any) -> float | None:
 
 def dashboard_is_possible(call: ServiceCall) -> None:
     """AWS: a dashboard is a JSON object, and its name consists of letters, digits, dashes and underscores."""
-    try:
-        body = parse_json(call.text("DashboardBody"))
-    except ValueError:
-        body = None
     refuse_if(
-        not isinstance(body, dict) or not re.fullmatch("[A-Za-z0-9_-]{1,255}", call.text("DashboardName")),
+        not isinstance(json_or_none(call.text("DashboardBody")), dict)
+        or not re.fullmatch("[A-Za-z0-9_-]{1,255}", call.text("DashboardName")),
         "InvalidParameterInput",
         "The dashboard's name or body is not possible.",
     )

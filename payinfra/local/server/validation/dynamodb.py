@@ -5,9 +5,18 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from payinfra.local.server.validation.calls import Rules, ServiceCall, key_state, refuse_if
+from payinfra.local.server.global_tables import key_schema
+from payinfra.local.server.validation.calls import (
+    AwsRefusal,
+    Rules,
+    ServiceCall,
+    for_each,
+    joined,
+    key_state,
+    refuse_if,
+)
 from payinfra.local.server.validation.models import ITEMS
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID = "ValidationException"
 GLOBAL_INDEXES_MOST, LOCAL_INDEXES_MOST = 20, 5
@@ -154,12 +163,11 @@ def time_to_live_changes(call: ServiceCall) -> None:
     on = known.get("TimeToLiveStatus") == "ENABLED"
     attribute = known.get("AttributeName")
     refuse_if(wanted.get("Enabled") is False and not on, INVALID, "TimeToLive is already disabled")
-    if on and wanted.get("AttributeName") != attribute:
-        refuse_if(
-            True,
-            INVALID,
-            f"TimeToLive is active on a different AttributeName: current AttributeName is {attribute}",
-        )
+    refuse_if(
+        on and wanted.get("AttributeName") != attribute,
+        INVALID,
+        f"TimeToLive is active on a different AttributeName: current AttributeName is {attribute}",
+    )
     refuse_if(wanted.get("Enabled") is True and on, INVALID, "TimeToLive is already enabled")
 
 
@@ -203,7 +211,7 @@ def expressions_are_possible(call: ServiceCall) -> None:
     # The names of attributes are words too.
     names = call.inner("ExpressionAttributeNames")
     if wrong and not any(wrong[0] in str(one) for one in names):
-        refuse_if(True, INVALID, f"Invalid operator used in KeyConditionExpression: {wrong[0]}")
+        raise AwsRefusal(INVALID, f"Invalid operator used in KeyConditionExpression: {wrong[0]}")
 
 
 def _update_is_possible(expression: str, names: Mapping[str, str]) -> None:
@@ -245,23 +253,17 @@ def _paths(kind: str, text: str, names: Mapping[str, str]) -> Iterator[tuple[str
 def filter_leaves_keys_alone(call: ServiceCall) -> None:
     """AWS: a query's filter names no attribute of the key (developer guide, "Filter expressions for the Query
     operation")."""
-    table, index = _table(call), call.text("IndexName")
-    schema = table.get("KeySchema") or []
-    for one in (*(table.get("GlobalSecondaryIndexes") or ()), *(table.get("LocalSecondaryIndexes") or ())):
-        if index and one["IndexName"] == index:
-            schema = one["KeySchema"]
-    keys = {one["AttributeName"] for one in schema}
+    keys = {one["AttributeName"] for one in key_schema(_table(call), call.text("IndexName"))}
     names = call.inner("ExpressionAttributeNames")
     for found in _OPERAND.finditer(call.text("FilterExpression")):
         head = re.split(r"[.\[]", found[1])[0]
         attribute = str(names.get(head, head))
-        if not found[2] and head.upper() not in WORDS and attribute in keys:
-            refuse_if(
-                True,
-                INVALID,
-                "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
-                + attribute,
-            )
+        refuse_if(
+            not found[2] and head.upper() not in WORDS and attribute in keys,
+            INVALID,
+            "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
+            + attribute,
+        )
 
 
 def index_has_what_is_asked(call: ServiceCall) -> None:

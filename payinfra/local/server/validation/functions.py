@@ -4,10 +4,18 @@ import json
 import re
 from typing import Any
 
-from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import AwsRefusal, Rules, ServiceCall, refuse_if, texts_in
-from payinfra.local.server.validation.policies import unknown_principals
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.core.json_text import json_or_none, parse_json
+from payinfra.local.server.validation.calls import (
+    AwsRefusal,
+    Rules,
+    ServiceCall,
+    for_each,
+    joined,
+    refuse_if,
+    texts_in,
+)
+from payinfra.local.server.validation.policies import statements_in, unknown_principals
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID = "InvalidParameterValueException"
 MISSING = "ResourceNotFoundException"
@@ -46,12 +54,7 @@ def role_is_assumable(call: ServiceCall) -> None:
     if known is None:
         # ministack says so of a role that is not there.
         return
-    try:
-        trust = parse_json(str(known.get("AssumeRolePolicyDocument") or "{}"))
-    except ValueError:
-        trust = {}
-    statements = trust.get("Statement", []) if isinstance(trust, dict) else []
-    for one in [statements] if isinstance(statements, dict) else statements:
+    for one in statements_in(json_or_none(str(known.get("AssumeRolePolicyDocument") or "{}"))):
         principal = one.get("Principal")
         services = ["*"] if principal == "*" else list(texts_in((principal or {}).get("Service")))
         services += ["*"] if isinstance(principal, dict) and principal.get("AWS") == "*" else []
@@ -344,10 +347,7 @@ def filters_are_patterns(call: ServiceCall) -> None:
     filters = call.inner("FilterCriteria").get("Filters") or []
     refuse_if(len(filters) > 5, INVALID, "FilterCriteria has more than 5 filters.")
     for one in filters:
-        try:
-            pattern = parse_json(one.get("Pattern", "{}"))
-        except ValueError:
-            pattern = None
+        pattern = json_or_none(one.get("Pattern", "{}"))
         refuse_if(not isinstance(pattern, dict), INVALID, "Invalid filter pattern definition.")
 
 

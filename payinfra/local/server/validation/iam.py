@@ -2,9 +2,17 @@
 
 from typing import Any
 
-from payinfra.local.server.validation.calls import AwsRefusal, Rule, Rules, ServiceCall, refuse_if
+from payinfra.local.server.validation.calls import (
+    AwsRefusal,
+    Rule,
+    Rules,
+    ServiceCall,
+    for_each,
+    joined,
+    refuse_if,
+)
 from payinfra.local.server.validation.policies import PolicyKind, refuse_policy, size
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.local.server.validation.tags import tags_are_possible
 
 MALFORMED, LIMIT, CONFLICT, MISSING = (
     "MalformedPolicyDocument",

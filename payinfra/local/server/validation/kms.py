@@ -5,10 +5,19 @@ import json
 import re
 from typing import Any
 
-from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import AwsRefusal, Rule, Rules, ServiceCall, refuse_if, texts_in
-from payinfra.local.server.validation.policies import PolicyKind, refuse_policy
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.core.json_text import json_or_none
+from payinfra.local.server.validation.calls import (
+    AwsRefusal,
+    Rule,
+    Rules,
+    ServiceCall,
+    for_each,
+    joined,
+    refuse_if,
+    texts_in,
+)
+from payinfra.local.server.validation.policies import PolicyKind, refuse_policy, statements_in
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID, STATE, DISABLED = "ValidationException", "KMSInvalidStateException", "DisabledException"
 MALFORMED = "MalformedPolicyDocumentException"
@@ -87,10 +96,8 @@ def policy_is_possible(call: ServiceCall) -> None:
     refuse_policy(call, document, PolicyKind.RESOURCE, MALFORMED)
     if call.parameters.get("BypassPolicyLockoutSafetyCheck") is True:
         return
-    statements = parse_json(document)["Statement"]
-    statements = [statements] if isinstance(statements, dict) else statements
     refuse_if(
-        not any(_lets_change_the_policy(one, call) for one in statements),
+        not any(_lets_change_the_policy(one, call) for one in statements_in(json_or_none(document))),
         MALFORMED,
         "The new key policy will not allow you to update the key policy in the future.",
     )

@@ -1,11 +1,19 @@
 """What CloudWatch Logs refuses (CloudWatch Logs API reference, and the user guide's pages that are named)."""
 
 import re
-from typing import Any
 
-from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import Rules, ServiceCall, key_state, refuse_if, texts_in
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.core.json_text import json_or_none
+from payinfra.local.server.validation.calls import (
+    Rules,
+    ServiceCall,
+    for_each,
+    joined,
+    key_state,
+    refuse_if,
+    texts_in,
+)
+from payinfra.local.server.validation.policies import statements_in
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID, LIMIT = "InvalidParameterException", "LimitExceededException"
 FILTERS_MOST, SUBSCRIPTIONS_MOST, DIMENSIONS_MOST, EVENTS_MOST = 100, 2, 3, 10_000
@@ -29,13 +37,8 @@ def key_lets_logs_in(call: ServiceCall) -> None:
         return
     found = call.module("kms")._resolve_key(key)
     service = {f"logs.{call.region}.amazonaws.com", "logs.amazonaws.com", "*"}
-    try:
-        policy = parse_json(str((found or {}).get("Policy") or "{}"))
-    except ValueError:
-        policy = {}
-    statements: Any = policy.get("Statement", []) if isinstance(policy, dict) else []
     lets = False
-    for one in [statements] if isinstance(statements, dict) else statements:
+    for one in statements_in(json_or_none(str((found or {}).get("Policy") or "{}"))):
         principal = one.get("Principal")
         named = ["*"] if principal == "*" else list(texts_in((principal or {}).get("Service")))
         lets = lets or (one.get("Effect") == "Allow" and bool(service & set(named)))

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from botocore.model import OperationModel
+
 from payinfra.local.server.validation.calls import AwsRefusal
-from payinfra.local.server.validation.requests import UNKNOWN, ReadRequest
+from payinfra.local.server.validation.requests import UNKNOWN
 from payinfra.local.server.validation.shapes import faults
 
 CODES: Mapping[str, str] = MappingProxyType(
@@ -36,17 +38,19 @@ ITEMS = frozenset(
 """The operations on items: ministack judges their parameters by itself, and each payment makes several."""
 
 
-def fits_its_model(service: str, call: ReadRequest) -> None:
+def fits_its_model(service: str, operation: OperationModel, parameters: Mapping[str, Any]) -> None:
     """AWS validates a request by its operation's model: what is required, types, enums, patterns, lengths and
-    ranges (each API reference, "Request Parameters"). Members that the model does not know are ignored.
+    ranges (each API reference, "Request Parameters").
+
+    Args:
+        parameters: those that the model knows: AWS ignores others.
 
     Raises:
         AwsRefusal: it does not fit.
     """
-    name = call.operation.name
-    if service not in CODES or (service == "dynamodb" and name in ITEMS):
+    if service not in CODES or (service == "dynamodb" and operation.name in ITEMS):
         return
-    found = [str(one) for one in faults(call.operation.input_shape, known(call.parameters))]
+    found = [str(one) for one in faults(operation.input_shape, parameters)]
     if not found:
         return
     said = "; ".join(one.removeprefix(".") for one in found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from payinfra.core.json_text import parse_json
+from payinfra.core.json_text import json_or_none
 from payinfra.local.server.validation.calls import AwsRefusal, ServiceCall, texts_in
 
 
@@ -63,12 +63,16 @@ def refuse_policy(
         raise AwsRefusal(code, problem)
 
 
+def statements_in(policy: Any) -> list[Any]:
+    """The statements of a policy that was read: one may stand alone; none where it has no list of them."""
+    found = policy.get("Statement") if isinstance(policy, dict) else None
+    found = [found] if isinstance(found, dict) else found
+    return found if isinstance(found, list) else []
+
+
 def problems(document: str, kind: PolicyKind, actions: tuple[str, ...] = ()) -> Iterator[str]:
     """What is wrong with a policy, in the order in which it is found."""
-    try:
-        policy = parse_json(document)
-    except ValueError:
-        policy = None
+    policy = json_or_none(document)
     if not isinstance(policy, dict):
         yield "The policy is not in valid JSON format."
         return
@@ -76,9 +80,8 @@ def problems(document: str, kind: PolicyKind, actions: tuple[str, ...] = ()) -> 
         yield "Syntax errors in policy: it has an element that no policy has."
     if policy.get("Version", "2012-10-17") not in VERSIONS:
         yield "The policy must contain a valid version string."
-    statements = policy.get("Statement")
-    statements = [statements] if isinstance(statements, dict) else statements
-    if not isinstance(statements, list) or not statements:
+    statements = statements_in(policy)
+    if not statements:
         yield "Syntax errors in policy: it has no statement."
         return
     for one in statements:
@@ -165,9 +168,7 @@ def _of_conditions(conditions: Any) -> Iterator[str]:
 def unknown_principals(call: ServiceCall, document: str) -> Iterator[str]:
     """The roles and users of the account that a policy names and that are not there."""
     iam = call.module("iam")
-    policy = parse_json(document)
-    statements = policy["Statement"]
-    for statement in [statements] if isinstance(statements, dict) else statements:
+    for statement in statements_in(json_or_none(document)):
         principal = statement.get("Principal", statement.get("NotPrincipal"))
         named = texts_in(principal.get("AWS")) if isinstance(principal, dict) else iter(())
         for one in named:

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import Rules, ServiceCall, refuse_if, texts_in
+from payinfra.local.server.validation.calls import Rules, ServiceCall, for_each, joined, refuse_if, texts_in
 from payinfra.local.server.validation.policies import PolicyKind, refuse_policy
-from payinfra.local.server.validation.tags import for_each, joined
 
 KEY_MOST = 1024
 SSE = "x-amz-server-side-encryption"

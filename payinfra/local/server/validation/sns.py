@@ -2,10 +2,10 @@
 
 import re
 
-from payinfra.core.json_text import parse_json
-from payinfra.local.server.validation.calls import Rules, ServiceCall, key_state, refuse_if
+from payinfra.core.json_text import json_or_none
+from payinfra.local.server.validation.calls import Rules, ServiceCall, for_each, joined, key_state, refuse_if
 from payinfra.local.server.validation.policies import PolicyKind, refuse_policy
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID = "InvalidParameter"
 OF_AWS = "alias/aws/"
@@ -96,10 +96,7 @@ def message_is_possible(call: ServiceCall) -> None:
         "Invalid parameter: Subject",
     )
     if call.text("MessageStructure") == "json":
-        try:
-            message = parse_json(call.text("Message"))
-        except ValueError:
-            message = None
+        message = json_or_none(call.text("Message"))
         refuse_if(
             not isinstance(message, dict) or "default" not in message,
             INVALID,
@@ -129,10 +126,7 @@ def endpoint_is_possible(call: ServiceCall) -> None:
     )
     policy = call.inner("Attributes").get("FilterPolicy")
     if policy:
-        try:
-            read = parse_json(str(policy))
-        except ValueError:
-            read = None
+        read = json_or_none(str(policy))
         refuse_if(
             not isinstance(read, dict), INVALID, "Invalid parameter: FilterPolicy: failed to parse JSON."
         )

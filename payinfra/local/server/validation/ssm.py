@@ -3,8 +3,8 @@ Manager user guide, "Requirements and constraints for parameter names")."""
 
 import re
 
-from payinfra.local.server.validation.calls import Rules, ServiceCall, key_state, refuse_if
-from payinfra.local.server.validation.tags import for_each, joined, tags_are_possible
+from payinfra.local.server.validation.calls import Rules, ServiceCall, for_each, joined, key_state, refuse_if
+from payinfra.local.server.validation.tags import tags_are_possible
 
 INVALID = "ValidationException"
 STANDARD_MOST, ADVANCED_MOST, LEVELS_MOST = 4096, 8192, 15

@@ -1,7 +1,7 @@
 """Tags that AWS does not take: reserved names, one name twice, too many (AWS general reference, "Tagging your
 AWS resources": names that begin with `aws:` are reserved, a resource has at most 50)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from payinfra.local.server.validation.calls import Rule, ServiceCall, refuse_if
@@ -34,17 +34,3 @@ def _names(tags: Any, name: str) -> Iterator[str]:
         yield from map(str, tags)
     elif isinstance(tags, list):
         yield from (str(one.get(name, "")) for one in tags if isinstance(one, dict))
-
-
-def for_each(operations: Iterable[str], rule: Rule) -> dict[str, tuple[Rule, ...]]:
-    """One rule for several operations."""
-    return dict.fromkeys(operations, (rule,))
-
-
-def joined(*parts: dict[str, tuple[Rule, ...]]) -> dict[str, tuple[Rule, ...]]:
-    """The rules of several tables; those of one operation follow each other."""
-    found: dict[str, tuple[Rule, ...]] = {}
-    for part in parts:
-        for operation, rules in part.items():
-            found[operation] = found.get(operation, ()) + rules
-    return found
