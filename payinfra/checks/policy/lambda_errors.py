@@ -262,9 +262,7 @@ class _Walk:
         """What a function of one's own catches of a function that it is given."""
         found: set[str] = set()
         for function, module in self.functions.get(name, ()):
-            given = {
-                one.arg for inner in ast.walk(function) if isinstance(inner, ast.arg) for one in (inner,)
-            }
+            given = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}
             for node in ast.walk(function):
                 if isinstance(node, ast.Try) and _calls_one_of(node.body, given):
                     found |= self._handled(node, module, frozenset())

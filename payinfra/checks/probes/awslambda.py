@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from payinfra.checks.manifest.policies import Statement
 from payinfra.checks.probes.apigateway import ROUTES, ServedRoute
-from payinfra.checks.probes.live_policies import NeededAccess, refused, statements_of, strangers
+from payinfra.checks.probes.live_policies import NeededAccess, refused, statements_if_any, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
 from payinfra.checks.verdicts import Severity, Verdicts
-from payinfra.clients.aws_errors import NoData, NotYet, is_absent
+from payinfra.clients.aws_errors import NoData, NotYet
 from payinfra.core.json_text import parse_json
 from payinfra.core.naming import Parameter
 
@@ -208,17 +206,9 @@ def api_alone_may_call(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 def _policy(live: ProbeContext, site: RegionUnderTest, alias: str | None = None) -> tuple[Statement, ...]:
     """The policy of an alias, or of the function itself; nothing where it has none."""
     client, name = live.aws.functions(site.region), site.declared.function.name
-    try:
-        found = (
-            client.get_policy(FunctionName=name, Qualifier=alias)
-            if alias
-            else client.get_policy(FunctionName=name)
-        )
-    except ClientError as error:
-        if not is_absent(error):
-            raise
-        return ()
-    return statements_of(found["Policy"])
+    if alias:
+        return statements_if_any(lambda: client.get_policy(FunctionName=name, Qualifier=alias)["Policy"])
+    return statements_if_any(lambda: client.get_policy(FunctionName=name)["Policy"])
 
 
 def _call_for(route: ServedRoute, site: RegionUnderTest) -> NeededAccess:

@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.live_policies import statements_of, strangers
+from payinfra.checks.probes.live_policies import statements_if_any, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
-from payinfra.clients.aws_errors import NotYet, is_absent
+from payinfra.clients.aws_errors import NotYet
 from payinfra.core.naming import INDEXES
 
 if TYPE_CHECKING:
@@ -217,12 +215,7 @@ def table_is_closed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
         for one in _table(live, site).get("Replicas", [])
         if one.get("RegionName") not in (site.region, site.peer.region)
     )
-    faults = [f"it has a replica in {region}" for region in elsewhere]
-    try:
-        found = client.get_resource_policy(ResourceArn=site.outputs.dynamodb_table_arn)
-    except ClientError as error:
-        if not is_absent(error):
-            raise
-    else:
-        faults += strangers(statements_of(found["Policy"]), site.outputs.account)
-    return all_of(faults)
+    table = site.outputs.dynamodb_table_arn
+    statements = statements_if_any(lambda: client.get_resource_policy(ResourceArn=table)["Policy"])
+    faults = (f"it has a replica in {region}" for region in elsewhere)
+    return all_of((*faults, *strangers(statements, site.outputs.account)))

@@ -1,13 +1,14 @@
 """What the function's role may do and what it must not, by IAM's own judgement."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from payinfra.checks.manifest.policies import Principal
 from payinfra.checks.probes.live_policies import NeededAccess, refused, statements_of, strangers
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
+from payinfra.checks.probes.tags import key_tags
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
 from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Parameter
@@ -99,10 +100,7 @@ def role_allows_what_is_needed(live: ProbeContext, site: RegionUnderTest) -> Ver
     """IAM: SimulatePrincipalPolicy; DynamoDB: DescribeTable, for the stream's ARN; KMS: ListResourceTags."""
     table = live.aws.dynamodb(site.region).describe_table(TableName=site.outputs.dynamodb_table_name)
     asks = needed(live, site, table["Table"].get("LatestStreamArn", ""))
-    denied = [one for one in _decisions(live, site, asks) if one.said != "allowed"]
-    for one in denied:
-        _must_be_known(one)
-    return all_of(f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in denied)
+    return all_of(_refusals(_decisions(live, site, asks)))
 
 
 @regional(
@@ -169,10 +167,7 @@ def roles_trust_their_service(live: ProbeContext, site: RegionUnderTest) -> Verd
 def replication_role_copies(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """IAM: SimulatePrincipalPolicy, ListRolePolicies, ListAttachedRolePolicies; KMS: ListResourceTags."""
     role, names, client = site.declared.replication_role_arn, live.outputs.names, live.aws.iam(site.region)
-    denied = [one for one in _decisions(live, site, _copying(site), role) if one.said != "allowed"]
-    for one in denied:
-        _must_be_known(one)
-    faults = [f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in denied]
+    faults = _refusals(_decisions(live, site, _copying(site), role))
     name = role.rpartition("/")[2]
     inline = [
         policy
@@ -211,17 +206,20 @@ class SimulatedAnswer:
     unknown_tags: tuple[str, ...] = ()
 
 
-def _must_be_known(answer: SimulatedAnswer) -> None:
-    """Nothing, where what the simulator was not told does not matter.
+def _refusals(answers: Iterable[SimulatedAnswer]) -> list[str]:
+    """A phrase for each needed action that is not allowed.
 
     Raises:
-        NoData: it may.
+        NoData: one is refused for want of something that the simulator was not told.
     """
-    if answer.said == "implicitDeny" and answer.unknown_tags:
-        raise NoData(
-            f"{answer.action} on {answer.resource} depends on {', '.join(answer.unknown_tags)}, "
-            "which SimulatePrincipalPolicy does not look up"
-        )
+    denied = [one for one in answers if one.said != "allowed"]
+    for one in denied:
+        if one.said == "implicitDeny" and one.unknown_tags:
+            raise NoData(
+                f"{one.action} on {one.resource} depends on {', '.join(one.unknown_tags)}, "
+                "which SimulatePrincipalPolicy does not look up"
+            )
+    return [f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in denied]
 
 
 def _decisions(
@@ -271,8 +269,7 @@ def _region_of(arn: str) -> str:
 
 def _tags(live: ProbeContext, region: str, key: str) -> Mapping[str, str]:
     """A key's tags, as the condition keys that policies name them by."""
-    pages = live.aws.kms(region).get_paginator("list_resource_tags").paginate(KeyId=key)
-    return {f"aws:ResourceTag/{tag['TagKey']}": tag["TagValue"] for page in pages for tag in page["Tags"]}
+    return {f"aws:ResourceTag/{name}": value for name, value in key_tags(live, region, key).items()}
 
 
 def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:

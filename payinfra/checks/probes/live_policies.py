@@ -1,14 +1,16 @@
 """The policies of deployed resources: whom they let in from outside, and whom they must let in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from botocore.exceptions import ClientError
 
 from payinfra.checks.manifest.documents import from_text
 from payinfra.checks.manifest.policies import Principal, Statement
 from payinfra.checks.manifest.values import Unreadable
 from payinfra.checks.policy.policy_conditions import AccessRequest, decide
 from payinfra.checks.policy.policy_exposure import exposed
-from payinfra.clients.aws_errors import NoData
+from payinfra.clients.aws_errors import NoData, is_absent
 
 _ARN_PARTS = 6
 
@@ -41,6 +43,25 @@ def statements_of(policy: str) -> tuple[Statement, ...]:
     if document.unclear:
         raise NoData(f"the policy cannot be read: {'; '.join(document.unclear)}")
     return document.statements
+
+
+def statements_if_any(read: Callable[[], str]) -> tuple[Statement, ...]:
+    """The statements of what may have no policy; none where AWS says that there is none.
+
+    Args:
+        read: asks AWS for the policy's text.
+
+    Raises:
+        ClientError: AWS refuses to say.
+        NoData: it, or a part of it, cannot be read.
+    """
+    try:
+        policy = read()
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        return ()
+    return statements_of(policy)
 
 
 def strangers(

@@ -29,7 +29,6 @@ def _tags(live: ProbeContext, site: RegionUnderTest) -> Mapping[str, Mapping[str
     """The tags of each resource."""
     aws, region, outputs = live.aws, site.region, site.outputs
     of_table = aws.dynamodb(region).get_paginator("list_tags_of_resource")
-    of_key = aws.kms(region).get_paginator("list_resource_tags")
     topic = aws.sns(region).list_tags_for_resource(ResourceArn=outputs.sns_topic_arn)
     bucket = aws.s3(region).get_bucket_tagging(Bucket=outputs.s3_bucket_name)
     return {
@@ -42,9 +41,13 @@ def _tags(live: ProbeContext, site: RegionUnderTest) -> Mapping[str, Mapping[str
         "the function": aws.functions(region).list_tags(Resource=outputs.lambda_function_arn)["Tags"],
         "the topic": {tag["Key"]: tag["Value"] for tag in topic["Tags"]},
         **{
-            f"the {purpose} key": {
-                tag["TagKey"]: tag["TagValue"] for page in of_key.paginate(KeyId=arn) for tag in page["Tags"]
-            }
+            f"the {purpose} key": key_tags(live, region, arn)
             for purpose, arn in asdict(site.declared.keys).items()
         },
     }
+
+
+def key_tags(live: ProbeContext, region: str, key: str) -> Mapping[str, str]:
+    """A customer key's tags."""
+    pages = live.aws.kms(region).get_paginator("list_resource_tags").paginate(KeyId=key)
+    return {tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]}
