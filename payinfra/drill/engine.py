@@ -115,7 +115,6 @@ class DrillDependencies:
         restore: takes back everything that the journal has.
         caught_up: whether replication has caught up.
         reconcile: reads the payments back and removes them.
-        busy: what says that the machine was too busy before anything was asked of it.
         bring_back: returns to the region that the drill has evacuated, and gives the problems, each in a
             sentence; None if the drill evacuates none.
     """
@@ -139,7 +138,6 @@ class DrillDependencies:
     restore: Callable[[], Restoration]
     caught_up: Callable[[], bool]
     reconcile: Callable[[], Reconciliation]
-    busy: tuple[Doubt, ...] = ()
     bring_back: Callable[[], tuple[str, ...]] | None = None
 
 
@@ -191,18 +189,25 @@ class Drill:
             GateFailed: the steady state is none: nothing was sent and nothing done.
             Exception: a bug; what was done has been rolled back first.
         """
-        self._require_steady_state()
+        of = self.dependencies
+        # Alarms look back to before the injection: so does what may have made them ring.
+        machine = self.poller(of.machine.take, self.clock, MACHINE_S, _ignore)
+        machine.start()
+        try:
+            self._require_steady_state()
+            return self._drill()
+        finally:
+            machine.stop()
+
+    def _drill(self) -> DrillReport:
         of = self.dependencies
         health = self.poller(of.healthy, self.clock, of.health_every_s, self._health_changed)
         dns = self.poller(of.dns, self.clock, LOOK_S, self._dns_changed)
-        beside = (
-            self.poller(of.alarms.look, self.clock, ALARMS_S, _ignore),
-            self.poller(of.machine.take, self.clock, MACHINE_S, _ignore),
-        )
+        alarms = self.poller(of.alarms.look, self.clock, ALARMS_S, _ignore)
         aborted, bug = DrillAborted(""), None
         of.generator.start()
         try:
-            for one in (health, dns, *beside):
+            for one in (health, dns, alarms):
                 one.start()
             try:
                 self._lose_region(self._stop_conditions(), health, dns)
@@ -223,7 +228,7 @@ class Drill:
             if not restoration.left:
                 self._come_back(health, dns)
         finally:
-            for one in (health, dns, *beside, *(watched for _, watched in self._watched)):
+            for one in (health, dns, alarms, *(watched for _, watched in self._watched)):
                 one.stop()
             self._end_load(0.0)
         # Where the fault is still there, payments are not what they will be: `--restore` reads them later.
@@ -239,7 +244,8 @@ class Drill:
             problems = self.dependencies.steady()
             note.detail, note.failed = _few(problems) or STEADY, bool(problems)
         if problems:
-            busy = self.dependencies.busy
+            load = self.dependencies.machine.load((), 0.0, self.clock.elapsed())
+            busy = tuple(machine_module.excuses(load, on_aws=self.dependencies.on_aws))
             what = f"The drill is inconclusive: the environment is not in its steady state: {_few(problems)}."
             raise GateFailed(
                 " ".join((what, *(one.what for one in busy))),

@@ -59,12 +59,14 @@ class MachineWatch:
         elapsed: seconds since the drill began.
         ask: asks the embedded AWS's control port; None on AWS.
         waited: as `waited_us`.
+        looks_back_s: what the drill is judged by may be as old as that: what alarms rang for, say.
     """
 
     elapsed: Callable[[], float]
     ask: Callable[[], object] | None = None
     waited: Callable[[], int | None] = waited_us
     clock: Callable[[], float] = time.monotonic
+    looks_back_s: float = LEAST_WINDOW_S
     samples: list[Sample] = field(default_factory=list)
 
     def take(self) -> int:
@@ -79,12 +81,12 @@ class MachineWatch:
         return len(self.samples)
 
     def load(self, lags: Sequence[tuple[float, float]], begin_s: float, end_s: float) -> MachineLoad:
-        """How busy the machine was between two moments, or in the last `LEAST_WINDOW_S` before the second.
+        """How busy the machine was between two moments, and as long before the second as it looks back.
 
         Args:
             lags: when each payment was begun, and how late.
         """
-        begin_s = min(begin_s, end_s - LEAST_WINDOW_S)
+        begin_s = min(begin_s, end_s - self.looks_back_s)
         late = sorted(lag for at_s, lag in lags if begin_s <= at_s <= end_s) or [0.0]
         within = [one for one in tuple(self.samples) if begin_s <= one.at_s <= end_s]
         answers = sorted(one.answer_s for one in within if one.answer_s is not None)

@@ -509,7 +509,9 @@ class AlarmRecord:
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """How busy the machine was from the injection to the end of the restoration, or ten seconds before that.
+    """How busy the machine was from the injection to the end of the restoration.
+
+    If that is shorter than alarms look back, or than ten seconds, what was before it counts as well.
 
     Attributes:
         lag_p95_s, lag_worst_s: how late payments were begun, measured against their schedule.

@@ -53,9 +53,8 @@ from payinfra.drill.load.payments import Maker, customer
 from payinfra.drill.load.targets import ClientKind, TargetResolver
 from payinfra.drill.load.worker_master import LoadNotBegun, WorkerLoad, plan_of
 from payinfra.drill.load.worker_order import ClientsByName, LoadOrder
-from payinfra.drill.machine import MachineWatch, excuses
+from payinfra.drill.machine import LEAST_WINDOW_S, MachineWatch, excuses
 from payinfra.drill.model import (
-    Doubt,
     DrillReport,
     DrillRequest,
     Judgement,
@@ -65,7 +64,7 @@ from payinfra.drill.model import (
     Tell,
     tell_nobody,
 )
-from payinfra.drill.prediction import Prediction, kept_s, predict
+from payinfra.drill.prediction import ALARMS_LOOK_BACK_S, Prediction, kept_s, predict
 from payinfra.drill.restoration import executor_of, reconcile_payments, roll_back
 from payinfra.drill.separation import HeldObjects, Separation
 from payinfra.drill.stop_conditions import at_most
@@ -118,7 +117,7 @@ class Prepared:
         injections: what is injected for each fault.
         alarms: what each declared alarm has to do meanwhile.
         ends_by: when a watchdog lifts the faults.
-        busy: what says that the machine is too busy.
+        machine: the machine that the drill runs on, looked at since it began.
     """
 
     environment: DrillEnvironment
@@ -130,7 +129,7 @@ class Prepared:
     injections: tuple[scenarios.Injection, ...]
     alarms: tuple[WatchedAlarm, ...]
     ends_by: datetime
-    busy: tuple[Doubt, ...]
+    machine: MachineWatch
     clock: RealClock
     stop: Stop
     recorder: Recorder
@@ -206,15 +205,17 @@ def prepared(
                 on_aws=environment.on_aws,
             )
             prediction = prediction.waiting_until(max((one.within_s or 0.0 for one in alarms), default=0.0))
-            watch = MachineWatch(
-                clock.elapsed, None if environment.control is None else environment.control.list
+            machine = MachineWatch(
+                clock.elapsed,
+                None if environment.control is None else environment.control.list,
+                looks_back_s=max(LEAST_WINDOW_S, ALARMS_LOOK_BACK_S / request.time_scale),
             )
-            watch.take()
+            machine.take()
             situation = preconditions.gather(
                 environment.outputs, environment.aws, environment.control, environment.drills
             )
-            watch.take()
-            busy = tuple(excuses(watch.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws))
+            machine.take()
+            busy = tuple(excuses(machine.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws))
             preconditions.require(
                 preconditions.failed_preconditions(
                     situation,
@@ -258,7 +259,7 @@ def prepared(
             injections=scenarios.injections(request, context),
             alarms=alarms,
             ends_by=context.ends_by,
-            busy=busy,
+            machine=machine,
             clock=clock,
             stop=stop,
             recorder=recorder,
@@ -402,7 +403,6 @@ def _dependencies(
     servers = live.dns.servers(name_servers(live))
     profile = _load(drill, live, servers, log)
     generator = _generator(drill, live, servers, profile)
-    control = environment.control
     return DrillDependencies(
         lost=lost.region,
         other=other.region,
@@ -420,13 +420,12 @@ def _dependencies(
         kept_clients=_clients(profile, ClientKind.KEEPS_CONNECTION),
         read_survivor=_survivor_reader(drill, other),
         alarms=AlarmWatch(drill.alarms, ringing_in(brief), clock.elapsed),
-        machine=MachineWatch(clock.elapsed, None if control is None else control.list),
+        machine=drill.machine,
         restore=lambda: roll_back(
             environment, journal, executor, drill.recorder.mark, armed=armed, keep=stays_to_the_end
         ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: reconcile_payments(environment, drill.folder, log),
-        busy=drill.busy,
         bring_back=_bring_back(drill, journal, executor, armed) if scenarios.evacuates(request) else None,
     )
 

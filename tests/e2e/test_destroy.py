@@ -256,6 +256,7 @@ def test_the_loss_of_a_region_is_drilled_through_the_name(visitor: Visitor) -> N
     drill = ("failover-drill", "--env", OTHER, "--local", "--yes", "--yes-really", OTHER)
     quick = ("--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5", "--time-scale", "10")
     for _ in range(ATTEMPTS):
+        visitor.deployment.calm()
         done = visitor.project.run(
             *drill, *quick, "--scenario", "region-outage", "--format", "json", timeout=300
         )
@@ -265,7 +266,6 @@ def test_the_loss_of_a_region_is_drilled_through_the_name(visitor: Visitor) -> N
         busy = "INCONCLUSIVE" in verdicts and any(reason in done.stdout + done.stderr for reason in BUSY)
         if not busy:
             break
-        visitor.deployment.calm()
     visitor.deployment.calm()
     assert "FAIL" not in verdicts, done.stderr
     assert busy or verdicts == {"PASS"}, done.stderr

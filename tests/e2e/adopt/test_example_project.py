@@ -103,6 +103,7 @@ def test_a_company_adopts_it_without_a_fork(company: Company) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
     deployment = Deployment(project, ENV, flat, project.control.status().endpoints, done)
+    deployment.calm()
     drilled = Stage(deployment).passed("--assume-role", company.role, "--format", "json")
     report = json.loads(drilled.stdout)
     assert (report["resilience"], report["restored"]) == ("PASS", "PASS")

@@ -62,7 +62,7 @@ class Stage:
             if not was_busy(done):
                 break
             self.deployment.calm()
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done
 
     def conclusive(self, *arguments: str) -> dict[str, Any]:

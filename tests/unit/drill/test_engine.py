@@ -26,7 +26,6 @@ from payinfra.drill.load.counters import LoadSnapshot, SuccessStreak
 from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
     Attempt,
-    Doubt,
     DrillEvent,
     DrillReport,
     DrillRequest,
@@ -316,7 +315,7 @@ def drill(
     prediction: Prediction = MOVING,
     scenario: Scenario = Scenario.REGION_OUTAGE,
     reverse: bool = False,
-    busy: tuple[Doubt, ...] = (),
+    machine: MachineWatch | None = None,
     bring_back: Callable[[], tuple[str, ...]] | None = None,
 ) -> Run:
     world = Scripted(script, moving=prediction.switches)
@@ -339,8 +338,7 @@ def drill(
             dependencies=DrillDependencies(
                 lost=EAST,
                 other=WEST,
-                busy=busy,
-                on_aws=True,
+                on_aws=machine is None,
                 actions=ACTIONS,
                 executor=executor,
                 generator=FakeLoad(world),
@@ -352,7 +350,7 @@ def drill(
                 kept_clients=(1,),
                 read_survivor=world.read_survivor,
                 alarms=AlarmWatch((), lambda _region, _names: (), world.elapsed),
-                machine=MachineWatch(world.elapsed, None, lambda: None),
+                machine=machine or MachineWatch(world.elapsed, None, lambda: None),
                 dns=world.dns,
                 restore=put_back,
                 caught_up=world.caught_up,
@@ -462,10 +460,20 @@ def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) 
 
 
 def test_a_machine_that_was_busy_is_named_where_the_environment_is_unsteady(tmp_path: Path) -> None:
-    run = drill(Script(unsteady_before=("no answer",)), tmp_path, busy=(Doubt("The machine was busy.", ""),))
+    seen = iter((0, 950_000, 1_900_000))
+    busy = MachineWatch(iter((-2.0, -1.0, 0.0)).__next__, None, seen.__next__)
+    busy.take()
+    run = drill(Script(unsteady_before=("no answer",)), tmp_path, machine=busy)
     assert isinstance(run.raised, GateFailed)
-    assert run.raised.what.endswith("no answer. The machine was busy.")
+    assert "no answer. The machine was busy, and the embedded AWS runs on it" in run.raised.what
     assert "once the machine has less to do" in run.raised.hint
+
+
+def test_the_machine_is_looked_at_before_the_environment_is(tmp_path: Path) -> None:
+    watch = MachineWatch(lambda: 0.0, None, lambda: None)
+    run = drill(Script(unsteady_before=("no answer",)), tmp_path, machine=watch)
+    assert run.world.injected is None
+    assert watch.samples
 
 
 def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:

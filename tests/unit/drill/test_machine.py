@@ -1,5 +1,6 @@
 """How busy the machine was, what that excuses, and what it can carry."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def test_the_machines_load_is_that_between_two_moments() -> None:
 def test_a_drill_that_ended_at_once_is_judged_by_what_was_before_as_well() -> None:
     found = watch([0, 900_000, 1_800_000, 2_700_000, 3_600_000], [])
     assert found.load([(0.5, 0.2)], 3.9, 4.0) == MachineLoad(0.2, 0.2, 0.9, None)
+
+
+def test_what_alarms_ring_for_may_be_older() -> None:
+    found = watch([0, 9_000_000, 9_000_000, 9_000_000, 9_000_000], [], 10.0)
+    assert found.load([], 30.0, 40.0).waiting_share == 0.0
+    assert replace(found, looks_back_s=40.0).load([], 30.0, 40.0).waiting_share == 0.225
 
 
 def test_what_the_system_does_not_say_is_not_known() -> None:
