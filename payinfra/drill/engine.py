@@ -244,8 +244,7 @@ class Drill:
             problems = self.dependencies.steady()
             note.detail, note.failed = _few(problems) or STEADY, bool(problems)
         if problems:
-            load = self.dependencies.machine.load((), 0.0, self.clock.elapsed())
-            busy = tuple(machine_module.excuses(load, on_aws=self.dependencies.on_aws))
+            busy = self.dependencies.machine.busy_so_far(on_aws=self.dependencies.on_aws)
             what = f"The drill is inconclusive: the environment is not in its steady state: {_few(problems)}."
             raise GateFailed(
                 " ".join((what, *(one.what for one in busy))),

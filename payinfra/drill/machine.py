@@ -97,6 +97,10 @@ class MachineWatch:
             answer_p95_s=round(percentile(answers, 0.95), 4) if answers else None,
         )
 
+    def busy_so_far(self, *, on_aws: bool) -> tuple[Doubt, ...]:
+        """What says, before a payment was sent, that the machine is too busy."""
+        return tuple(excuses(self.load((), 0.0, self.elapsed()), on_aws=on_aws))
+
 
 def _share(samples: Sequence[Sample]) -> float | None:
     """The share of time in which some task waited, between the first sample and the last one."""

@@ -53,7 +53,7 @@ from payinfra.drill.load.payments import Maker, customer
 from payinfra.drill.load.targets import ClientKind, TargetResolver
 from payinfra.drill.load.worker_master import LoadNotBegun, WorkerLoad, plan_of
 from payinfra.drill.load.worker_order import ClientsByName, LoadOrder
-from payinfra.drill.machine import LEAST_WINDOW_S, MachineWatch, excuses
+from payinfra.drill.machine import LEAST_WINDOW_S, MachineWatch
 from payinfra.drill.model import (
     DrillReport,
     DrillRequest,
@@ -215,7 +215,6 @@ def prepared(
                 environment.outputs, environment.aws, environment.control, environment.drills
             )
             machine.take()
-            busy = tuple(excuses(machine.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws))
             preconditions.require(
                 preconditions.failed_preconditions(
                     situation,
@@ -223,7 +222,7 @@ def prepared(
                     environment.outputs,
                     target=environment.target,
                     predicted_s=prediction.whole_s,
-                    busy=busy,
+                    busy=machine.busy_so_far(on_aws=environment.on_aws),
                 )
             )
             note.detail = f"account {situation.account}, {request.payments_a_second:g} payments a second"

@@ -461,7 +461,7 @@ def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) 
 
 def test_a_machine_that_was_busy_is_named_where_the_environment_is_unsteady(tmp_path: Path) -> None:
     seen = iter((0, 950_000, 1_900_000))
-    busy = MachineWatch(iter((-2.0, -1.0, 0.0)).__next__, None, seen.__next__)
+    busy = MachineWatch(iter((0.0, 1.0, 2.0, 3.0)).__next__, None, seen.__next__)
     busy.take()
     run = drill(Script(unsteady_before=("no answer",)), tmp_path, machine=busy)
     assert isinstance(run.raised, GateFailed)
@@ -473,7 +473,7 @@ def test_the_machine_is_looked_at_before_the_environment_is(tmp_path: Path) -> N
     watch = MachineWatch(lambda: 0.0, None, lambda: None)
     run = drill(Script(unsteady_before=("no answer",)), tmp_path, machine=watch)
     assert run.world.injected is None
-    assert watch.samples
+    assert len(watch.samples) == 2  # Before it is looked at, and afterwards.
 
 
 def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:
